@@ -1,0 +1,182 @@
+//! Reference data: what the clinic's server knows beside the chart and sends to every tablet.
+//!
+//! Written by the server only, versioned by its place in the log, never merged.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+use crate::code::{Discipline, PayerId};
+use crate::ids::{ClinicId, DeviceId, DocumentId, PatientId, PersonId};
+use crate::time::{ClockTime, Timestamp};
+
+crate::open_enum! {
+    /// What a person may do in the clinic.
+    Role {
+        /// Treats and signs.
+        Therapist = "therapist",
+        /// Treats under supervision.
+        Assistant = "assistant",
+        /// Learns; every entry is co-signed.
+        Student = "student",
+        /// Reviews, resolves, releases.
+        Supervisor = "supervisor",
+        /// Appointments and patients.
+        FrontDesk = "front_desk",
+        /// Runs the clinic's server.
+        ClinicAdmin = "clinic_admin",
+        /// Reads and proves.
+        Auditor = "auditor",
+    }
+}
+
+crate::open_enum! {
+    /// A person's profession, as payers know it.
+    Profession {
+        /// Physical therapist.
+        PhysicalTherapist = "physical_therapist",
+        /// Physical therapist assistant.
+        PhysicalTherapistAssistant = "physical_therapist_assistant",
+        /// Occupational therapist.
+        OccupationalTherapist = "occupational_therapist",
+        /// Occupational therapy assistant.
+        OccupationalTherapyAssistant = "occupational_therapy_assistant",
+        /// Speech-language pathologist.
+        SpeechLanguagePathologist = "speech_language_pathologist",
+        /// Chiropractor.
+        Chiropractor = "chiropractor",
+        /// Massage therapist.
+        MassageTherapist = "massage_therapist",
+        /// Student of one of these.
+        Student = "student",
+        /// Aide or technician without a licence.
+        Aide = "aide",
+    }
+}
+
+/// A member of staff.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// The person's id.
+    pub id: PersonId,
+    /// The name as the note prints it.
+    pub name: String,
+    /// The professional designation as printed after the name.
+    #[serde(default)]
+    pub credentials: String,
+    /// What the person may do.
+    pub roles: BTreeSet<Role>,
+    /// Profession.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profession: Option<Profession>,
+    /// National provider identifier, ten digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub npi: Option<String>,
+    /// The last day the licence is valid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub license_valid_to: Option<NaiveDate>,
+    /// The first day on the exclusion list, if on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excluded_from: Option<NaiveDate>,
+    /// No longer works here.
+    #[serde(default)]
+    pub inactive: bool,
+}
+
+/// A patient and the people who treat them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Patient {
+    /// The patient's id.
+    pub id: PatientId,
+    /// The name.
+    pub name: String,
+    /// Date of birth.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub born_on: Option<NaiveDate>,
+    /// The usual payer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payer: Option<PayerId>,
+    /// Whose caseload the patient is on.
+    pub care_team: BTreeSet<PersonId>,
+}
+
+/// An appointment; its id becomes the visit's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Appointment {
+    /// The visit's id.
+    pub id: DocumentId,
+    /// Who comes.
+    pub patient: PatientId,
+    /// The episode of care.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub episode: Option<DocumentId>,
+    /// Who treats.
+    pub provider: PersonId,
+    /// When.
+    pub at: ClockTime,
+    /// Under which plan.
+    pub discipline: Discipline,
+    /// Who pays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payer: Option<PayerId>,
+}
+
+/// A tablet known to the clinic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device {
+    /// The tablet's id.
+    pub id: DeviceId,
+    /// What people call it.
+    pub name: String,
+    /// Its Ed25519 public key, 64 hexadecimal digits.
+    pub public_key: String,
+    /// Who may work on it; empty means every active person of the clinic.
+    #[serde(default)]
+    pub people: BTreeSet<PersonId>,
+    /// When it was enrolled, by the server's clock.
+    pub enrolled_at: Timestamp,
+    /// When it was revoked, if it was: what it still sends is held, nothing is sent to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// Settings of the clinic that rules ask for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClinicSettings {
+    /// The clinic.
+    pub clinic: ClinicId,
+    /// Its name.
+    pub name: String,
+    /// Offset of the clinic's clock from UTC in minutes.
+    pub utc_offset_minutes: i16,
+    /// Settings by name, such as `assistant_method`; the rulebook lists them.
+    #[serde(default)]
+    pub rules: BTreeMap<String, String>,
+}
+
+/// One piece of reference data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Reference {
+    /// A member of staff.
+    Person(Person),
+    /// A patient.
+    Patient(Patient),
+    /// An appointment.
+    Appointment(Appointment),
+    /// A tablet.
+    Device(Device),
+    /// The clinic's settings.
+    Settings(ClinicSettings),
+}
+
+/// What a tablet follows: the feed is cut by these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// Everything of the clinic: for supervisors.
+    Clinic,
+    /// The patients of one person's caseload.
+    Caseload(PersonId),
+}
