@@ -35,6 +35,35 @@ pub struct Tip {
     pub chain: Chain,
 }
 
+/// Where an epoch of the log began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EpochStart {
+    /// The epoch's number, from 1.
+    pub epoch: u32,
+    /// The epoch's random id.
+    pub epoch_id: EpochId,
+    /// The number of the last entry before it; its own first entry has the next number.
+    pub parent_seq: u64,
+    /// The chain value before its first entry.
+    pub parent_chain: Chain,
+}
+
+impl Tip {
+    /// The end of a log that holds nothing yet.
+    pub const fn empty(epoch_id: EpochId) -> Self {
+        Self { epoch: 1, epoch_id, seq: 0, chain: Chain::START }
+    }
+    /// The end as a place.
+    pub const fn position(&self) -> Position {
+        Position { epoch: self.epoch, seq: self.seq }
+    }
+}
+
+impl Chain {
+    /// The chain value before the first entry.
+    pub const START: Self = Self([0; 32]);
+}
+
 /// An entry on its way into the log: sealed bytes and the keys to find it by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewEntry {
@@ -83,7 +112,9 @@ pub enum StoreError {
         reason: String,
     },
     /// The disk is full; the store is latched, everything acknowledged is safe.
-    #[error("the disk is full: nothing new can be saved until space is freed and the server is started again")]
+    #[error(
+        "the disk is full: nothing new can be saved until space is freed and the server is started again"
+    )]
     Full,
     /// An earlier commit failed; only reading is possible until the store is opened again.
     #[error("an earlier write failed, so the store only reads until it is opened again")]
@@ -116,6 +147,11 @@ pub enum StoreError {
 pub trait StoreReader {
     /// Where the log ends.
     fn tip(&self) -> Tip;
+    /// Every epoch of this log, oldest first; empty from a reader that does not know them, which no
+    /// store may be.
+    fn epochs(&self) -> Vec<EpochStart> {
+        Vec::new()
+    }
     /// One entry by number.
     fn entry(&self, seq: u64) -> Result<Option<StoredEntry>, StoreError>;
     /// Up to `limit` entries with numbers over `after`, in order.
@@ -137,6 +173,31 @@ pub trait Store: StoreReader {
     /// Keeps or forgets derived values; promises nothing about a restart.
     fn keep(&mut self, values: &[Retained]) -> Result<(), StoreError>;
 }
+
+impl Batch {
+    /// What the batch weighs against a store's limit: 16 bytes for each key, and the bytes.
+    pub fn weight(&self) -> usize {
+        self.entries
+            .iter()
+            .map(|entry| entry.keys.len().saturating_mul(16).saturating_add(entry.bytes.len()))
+            .sum()
+    }
+    /// Refuses a batch that weighs more than `limit` bytes or has an entry with over [`KEYS_LIMIT`] keys.
+    /// A refused batch changes nothing and does not latch the store.
+    pub fn check(&self, limit: usize) -> Result<(), StoreError> {
+        let most = self.entries.iter().map(|entry| entry.keys.len()).max().unwrap_or(0);
+        if most > KEYS_LIMIT {
+            return Err(StoreError::TooLarge { bytes: most.saturating_mul(16), limit: KEYS_LIMIT * 16 });
+        }
+        let bytes = self.weight();
+        if bytes > limit { Err(StoreError::TooLarge { bytes, limit }) } else { Ok(()) }
+    }
+}
+
+/// The most a batch may weigh unless a store was told otherwise, in bytes.
+pub const BATCH_LIMIT: usize = 16 * 1024 * 1024;
+/// The most keys one entry may have.
+pub const KEYS_LIMIT: usize = 1024;
 
 /// The chain value after an entry: unkeyed BLAKE3 over the previous value, the number, the keys and
 /// the bytes, each with its length.

@@ -17,8 +17,15 @@
 //! - **Expendable derivations.** [`Store::keep`] promises nothing: a kept value may be gone after any
 //!   restart, and whoever kept it can compute it again.
 
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod contract;
+mod memory;
+pub mod vault;
 
 pub use contract::{
-    Batch, Chain, Key, NewEntry, Position, Retained, Store, StoreError, StoreReader, StoredEntry, Tip, chain_after,
+    BATCH_LIMIT, Batch, Chain, EpochStart, KEYS_LIMIT, Key, NewEntry, Position, Retained, Store, StoreError,
+    StoreReader, StoredEntry, Tip, chain_after,
 };
+pub use memory::MemoryStore;
+pub use vault::{DocumentKey, Head, Vault, VaultError};
