@@ -1,1 +1,3 @@
-//! System tests.
+//! The system tests: the parts of the house together, from outside. One binary, one module a subject.
+
+mod house;
