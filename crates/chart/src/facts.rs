@@ -86,14 +86,14 @@ pub enum Input {
     Slice {
         /// The document it was cut from.
         document: DocumentId,
-        /// BLAKE3 of the slice's JSON.
+        /// SHA-256 of the slice's JSON.
         digest: Digest,
     },
     /// Any other fact by value: people, settings, claim, arrivals.
     Values {
         /// What they are.
         name: String,
-        /// BLAKE3 of their JSON.
+        /// SHA-256 of their JSON.
         digest: Digest,
     },
 }

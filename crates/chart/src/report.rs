@@ -107,6 +107,7 @@ pub struct PoolAlternative {
 #[serde(rename_all = "snake_case")]
 pub enum UnitRule {
     /// The day's total fixes the number of units.
+    #[serde(rename = "cms_8_minute")]
     Cms8Minute,
     /// Each code alone, a unit from its midpoint on.
     CptMidpoint,
@@ -207,4 +208,36 @@ pub enum BillState {
         /// Each reason in one sentence.
         reasons: Vec<String>,
     },
+}
+
+/// A report as the server publishes it: with the facts only a server knows, by value, so that a tablet
+/// that holds the same notes can compute the same bytes itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Published {
+    /// The report.
+    pub report: Report,
+    /// What only the server knew.
+    pub confirmed: Confirmed,
+}
+
+/// Facts of a report that only a server knows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirmed {
+    /// The date the question was asked for.
+    pub as_of: NaiveDate,
+    /// Whether the whole day was known.
+    pub standing: Standing,
+    /// The other notes of the patient-day.
+    pub patient_day: BTreeSet<DocumentId>,
+    /// The other notes of the provider-day.
+    pub provider_day: BTreeSet<DocumentId>,
+    /// How the note's edits arrived.
+    #[serde(default)]
+    pub arrivals: Vec<crate::facts::Arrival>,
+    /// The last claim.
+    #[serde(default)]
+    pub claim: Option<crate::facts::ClaimFacts>,
+    /// The provider's habits.
+    #[serde(default)]
+    pub provider_history: Option<crate::facts::ProviderHistory>,
 }

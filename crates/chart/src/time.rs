@@ -9,6 +9,9 @@ use std::fmt;
 use chrono::{DateTime, FixedOffset, NaiveDate, TimeZone, Utc};
 use serde::{Deserialize, Serialize};
 
+/// A calendar date, without a zone.
+pub use chrono::NaiveDate as Date;
+
 const MINUTE_MS: i64 = 60_000;
 const DAY_MINUTES: i64 = 1_440;
 
