@@ -1,0 +1,2 @@
+//! The findings.
+pub(crate) const CHECKS_PUSHED: &[&str] = &[];

@@ -1,0 +1,146 @@
+//! The rulebook: dated, cited rule data, parsed and checked once, then only read.
+//!
+//! Codes, counting rules, payers, thresholds, word lists and the texts of findings all come from
+//! here; the engine's source names none of them. Nothing here reads a file: texts are arguments, and
+//! the built-in ones are compiled in.
+
+mod builtin;
+mod load;
+mod rows;
+
+use std::collections::BTreeMap;
+
+use chart::code::ServiceCode;
+use chart::report::{RulebookName, UnitRule};
+use chrono::NaiveDate;
+
+pub use load::RulebookError;
+pub use rows::{
+    ActiveTreatment, AssistantModifier, Basis, Bucket, Code, Contact, Conversion, Edition,
+    ExcludedProfession, Fee, FindingText, Flag, Method, Mue, NotPayable, Pair, Payer, Policy, PolicyKind,
+    Pooled, Retired, ServiceRole, Setting, Source, Therapy, UnitRuleRow, WordList, YearAmounts,
+};
+
+/// Whether a code may be used on a date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CodeState<'a> {
+    /// In the table and valid on the date.
+    Known(&'a Code),
+    /// Was valid once, ended before the date.
+    Retired(&'a Retired),
+    /// Not in the table, or not yet valid on the date.
+    Unknown,
+}
+
+/// All rule data, checked.
+#[derive(Clone, Debug)]
+pub struct Rulebook {
+    edition: String,
+    fingerprint: String,
+    pub(crate) sources: BTreeMap<String, Source>,
+    pub(crate) codes: BTreeMap<ServiceCode, Code>,
+    pub(crate) retired: Vec<Retired>,
+    pub(crate) unit_rules: BTreeMap<UnitRule, UnitRuleRow>,
+    pub(crate) pooled: Vec<Pooled>,
+    pub(crate) payers: BTreeMap<String, Payer>,
+    pub(crate) payer_names: BTreeMap<String, String>,
+    pub(crate) policies: Vec<Policy>,
+    pub(crate) findings: BTreeMap<String, FindingText>,
+    pub(crate) lists: BTreeMap<String, WordList>,
+    pub(crate) settings: BTreeMap<String, Setting>,
+    pub(crate) buckets: Vec<Bucket>,
+    pub(crate) years: BTreeMap<i32, YearAmounts>,
+    pub(crate) conversions: Vec<Conversion>,
+    pub(crate) assistant_modifiers: Vec<AssistantModifier>,
+    pub(crate) editions: Vec<Edition>,
+    pub(crate) pairs: BTreeMap<String, BTreeMap<ServiceCode, Pair>>,
+}
+
+impl Rulebook {
+    /// Reads rule files: pairs of a file name (such as `codes.toml`) and its text.
+    ///
+    /// # Errors
+    /// One sentence naming the file and what is wrong: an unknown key, a missing citation or start
+    /// date, a code, source or list that does not exist, a finding without text.
+    pub fn parse(files: &[(&str, &str)]) -> Result<Self, RulebookError> {
+        load::load(files)
+    }
+
+    /// The rulebook compiled in from `rules/`.
+    ///
+    /// # Errors
+    /// None as shipped (a test parses it); the type says what a broken copy would answer.
+    pub fn builtin() -> Result<Self, RulebookError> {
+        Self::parse(builtin::FILES)
+    }
+
+    /// The built-in files by name, for listing and for overriding some of them.
+    pub fn builtin_files() -> &'static [(&'static str, &'static str)] {
+        builtin::FILES
+    }
+
+    /// The edition, such as `2024q3`.
+    pub fn edition(&self) -> &str {
+        &self.edition
+    }
+
+    /// BLAKE3 over the names and texts of all files, hexadecimal.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// Edition and fingerprint together, as reports carry them.
+    pub fn name(&self) -> RulebookName {
+        RulebookName { edition: self.edition.clone(), fingerprint: self.fingerprint.clone() }
+    }
+
+    /// The row of a code, whatever the date.
+    pub fn code(&self, code: &ServiceCode) -> Option<&Code> {
+        self.codes.get(code)
+    }
+
+    /// Whether a code may be used on a date.
+    pub fn code_on(&self, code: &ServiceCode, date: NaiveDate) -> CodeState<'_> {
+        if let Some(known) = self.codes.get(code).filter(|row| row.from <= date) {
+            return CodeState::Known(known);
+        }
+        let retired = self.retired.iter().find(|row| {
+            (row.first.as_str()..=row.last.as_str()).contains(&code.as_str()) && row.from <= date
+        });
+        match retired {
+            Some(row) => CodeState::Retired(row),
+            None => CodeState::Unknown,
+        }
+    }
+
+    /// The profile of a payer by its id or one of its aliases.
+    pub fn payer(&self, id: &str) -> Option<&Payer> {
+        self.payer_names.get(id).and_then(|name| self.payers.get(name))
+    }
+
+    /// Every payer profile by id.
+    pub fn payers(&self) -> impl Iterator<Item = &Payer> {
+        self.payers.values()
+    }
+
+    /// Every finding's text by catalogue id.
+    pub fn findings(&self) -> impl Iterator<Item = &FindingText> {
+        self.findings.values()
+    }
+
+    /// What a source key stands for, in words.
+    pub fn source(&self, key: &str) -> &str {
+        self.sources.get(key).map_or("", |source| source.text.as_str())
+    }
+
+    /// The words of a list; empty if there is no such list (loading checks that there is).
+    pub(crate) fn words(&self, list: &str) -> &[String] {
+        self.lists.get(list).map_or(&[], |list| &list.words)
+    }
+
+    /// A threshold: the clinic's own value if it set one that reads as a number, else the rulebook's.
+    pub(crate) fn setting(&self, clinic: &BTreeMap<String, String>, name: &str) -> i64 {
+        let own = clinic.get(name).and_then(|text| text.trim().parse().ok());
+        own.or_else(|| self.settings.get(name).map(|setting| setting.value)).unwrap_or(i64::MAX)
+    }
+}

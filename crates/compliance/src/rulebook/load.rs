@@ -1,0 +1,304 @@
+//! Reading the rule files: strict, and every complaint is one sentence naming the file.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::NaiveDate;
+use serde::Deserialize;
+
+use super::Rulebook;
+use super::rows::{
+    AssistantModifier, Bucket, Code, Conversion, Edition, FindingText, Pair, Payer, Policy, Pooled, Retired,
+    Setting, Source, UnitRuleRow, WordList, YearAmounts,
+};
+
+/// Why rule data was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file}: {sentence}")]
+pub struct RulebookError {
+    /// The file at fault.
+    pub file: String,
+    /// What is wrong, in one sentence.
+    pub sentence: String,
+}
+
+/// Any rule file: each holds some of these tables.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    name: Option<String>,
+    from: Option<NaiveDate>,
+    #[serde(rename = "source")]
+    source_or_sources: Option<SourceField>,
+    code: Vec<Code>,
+    retired: Vec<Retired>,
+    rule: Vec<UnitRuleRow>,
+    pooled: Vec<Pooled>,
+    payer: Vec<Payer>,
+    policy: Vec<Policy>,
+    finding: Vec<FindingText>,
+    list: Vec<WordList>,
+    setting: Vec<Setting>,
+    bucket: Vec<Bucket>,
+    year: Vec<YearAmounts>,
+    conversion: Vec<Conversion>,
+    assistant_modifier: Vec<AssistantModifier>,
+    edition: Vec<Edition>,
+    pair: Vec<Pair>,
+}
+
+/// `source = "key"` in the edition file, `[[source]]` in the file of sources.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum SourceField {
+    Key(String),
+    Table(Vec<Source>),
+}
+
+struct Loader {
+    book: Rulebook,
+    cited: Vec<(String, String)>,
+    file: String,
+}
+
+pub(super) fn load(files: &[(&str, &str)]) -> Result<Rulebook, RulebookError> {
+    let mut loader = Loader { book: empty(), cited: Vec::new(), file: String::new() };
+    let mut hasher = blake3::Hasher::new();
+    let mut sorted = files.to_vec();
+    sorted.sort();
+    for (name, text) in sorted {
+        for part in [name, text] {
+            hasher.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
+            hasher.update(part.as_bytes());
+        }
+        name.clone_into(&mut loader.file);
+        let file: File = toml::from_str(text).map_err(|error| loader.wrong(error.message()))?;
+        loader.take(file)?;
+    }
+    loader.book.fingerprint = hasher.finalize().to_hex().to_string();
+    loader.check()?;
+    Ok(loader.book)
+}
+
+fn empty() -> Rulebook {
+    Rulebook {
+        edition: String::new(),
+        fingerprint: String::new(),
+        sources: BTreeMap::new(),
+        codes: BTreeMap::new(),
+        retired: Vec::new(),
+        unit_rules: BTreeMap::new(),
+        pooled: Vec::new(),
+        payers: BTreeMap::new(),
+        payer_names: BTreeMap::new(),
+        policies: Vec::new(),
+        findings: BTreeMap::new(),
+        lists: BTreeMap::new(),
+        settings: BTreeMap::new(),
+        buckets: Vec::new(),
+        years: BTreeMap::new(),
+        conversions: Vec::new(),
+        assistant_modifiers: Vec::new(),
+        editions: Vec::new(),
+        pairs: BTreeMap::new(),
+    }
+}
+
+impl Loader {
+    fn wrong(&self, sentence: impl Into<String>) -> RulebookError {
+        let sentence: String = sentence.into();
+        RulebookError { file: self.file.clone(), sentence: sentence.replace('\n', " ") }
+    }
+
+    fn cite(&mut self, source: &str) {
+        self.cited.push((self.file.clone(), source.to_owned()));
+    }
+
+    fn take(&mut self, file: File) -> Result<(), RulebookError> {
+        match file.source_or_sources {
+            Some(SourceField::Table(sources)) => {
+                for row in sources {
+                    let key = row.key.clone();
+                    if self.book.sources.insert(key.clone(), row).is_some() {
+                        return Err(self.wrong(format!("the source `{key}` stands twice")));
+                    }
+                }
+            }
+            Some(SourceField::Key(key)) => self.cite(&key),
+            None => {}
+        }
+        if let Some(name) = file.name {
+            if file.from.is_none() {
+                return Err(self.wrong("the edition has no start date"));
+            }
+            self.book.edition = name;
+        }
+        self.take_codes(file.code, file.retired, file.rule, file.pooled)?;
+        self.take_payers(file.payer, file.policy)?;
+        self.take_texts(file.finding, file.list, file.setting)?;
+        for row in &file.bucket {
+            self.cite(&row.source);
+        }
+        self.book.buckets.extend(file.bucket);
+        for row in file.year {
+            self.cite(&row.source);
+            self.book.years.insert(row.year, row);
+        }
+        for row in &file.conversion {
+            self.cite(&row.source);
+        }
+        self.book.conversions.extend(file.conversion);
+        for row in &file.assistant_modifier {
+            self.cite(&row.source);
+        }
+        self.book.assistant_modifiers.extend(file.assistant_modifier);
+        self.take_pairs(file.edition, file.pair)
+    }
+
+    fn take_codes(
+        &mut self,
+        codes: Vec<Code>,
+        retired: Vec<Retired>,
+        rules: Vec<UnitRuleRow>,
+        pooled: Vec<Pooled>,
+    ) -> Result<(), RulebookError> {
+        for row in codes {
+            self.cite(&row.source);
+            let number = row.number.clone();
+            if self.book.codes.insert(number.clone(), row).is_some() {
+                return Err(self.wrong(format!("the code {number} stands twice")));
+            }
+        }
+        for row in &retired {
+            self.cite(&row.source);
+        }
+        self.book.retired.extend(retired);
+        for row in rules {
+            self.cite(&row.source);
+            if row.unit_minutes == 0 || row.unit_from == 0 || row.unit_from > row.unit_minutes {
+                return Err(self.wrong(format!(
+                    "`{}`: a unit must begin between 1 and its {} minutes",
+                    row.label, row.unit_minutes
+                )));
+            }
+            self.book.unit_rules.insert(row.id, row);
+        }
+        for row in &pooled {
+            self.cite(&row.source);
+        }
+        self.book.pooled.extend(pooled);
+        Ok(())
+    }
+
+    fn take_payers(&mut self, payers: Vec<Payer>, policies: Vec<Policy>) -> Result<(), RulebookError> {
+        for row in payers {
+            self.cite(&row.source);
+            for name in std::iter::once(&row.id).chain(&row.aliases) {
+                if self.book.payer_names.insert(name.clone(), row.id.clone()).is_some() {
+                    return Err(self.wrong(format!("the payer name `{name}` stands twice")));
+                }
+            }
+            self.book.payers.insert(row.id.clone(), row);
+        }
+        for row in &policies {
+            self.cite(&row.source);
+        }
+        self.book.policies.extend(policies);
+        Ok(())
+    }
+
+    fn take_texts(
+        &mut self,
+        findings: Vec<FindingText>,
+        lists: Vec<WordList>,
+        settings: Vec<Setting>,
+    ) -> Result<(), RulebookError> {
+        for row in findings {
+            self.cite(&row.source);
+            let check = row.check().to_owned();
+            if self.book.findings.insert(check.clone(), row).is_some() {
+                return Err(self.wrong(format!("the finding of the check `{check}` stands twice")));
+            }
+        }
+        for row in lists {
+            self.cite(&row.source);
+            self.book.lists.insert(row.name.clone(), row);
+        }
+        for row in settings {
+            self.cite(&row.source);
+            self.book.settings.insert(row.name.clone(), row);
+        }
+        Ok(())
+    }
+
+    fn take_pairs(&mut self, editions: Vec<Edition>, pairs: Vec<Pair>) -> Result<(), RulebookError> {
+        for row in &editions {
+            self.cite(&row.source);
+        }
+        let setting = editions.first().map(|edition| edition.setting.clone());
+        self.book.editions.extend(editions);
+        if pairs.is_empty() {
+            return Ok(());
+        }
+        let Some(setting) = setting else {
+            return Err(self.wrong("the pairs name no edition and setting"));
+        };
+        for row in pairs {
+            self.cite(&row.source);
+            self.book.pairs.entry(setting.clone()).or_default().insert(row.first.clone(), row);
+        }
+        Ok(())
+    }
+
+    /// What no single row can show: that everything named exists.
+    fn check(&mut self) -> Result<(), RulebookError> {
+        if let Some((file, key)) =
+            self.cited.iter().find(|(_, key)| !self.book.sources.contains_key(key.as_str()))
+        {
+            return Err(RulebookError {
+                file: file.clone(),
+                sentence: format!("the citation `{key}` is in no list of sources"),
+            });
+        }
+        let whole = |sentence: String| RulebookError { file: "the rulebook".to_owned(), sentence };
+        if self.book.edition.is_empty() {
+            return Err(whole("the edition has no name".to_owned()));
+        }
+        let ids: BTreeSet<&str> = self.book.findings.values().map(|row| row.id.as_str()).collect();
+        if ids.len() != self.book.findings.len() {
+            return Err(whole("a finding's id stands twice".to_owned()));
+        }
+        for check in crate::checks::CHECKS_PUSHED {
+            if !self.book.findings.contains_key(*check) {
+                return Err(whole(format!("the check `{check}` has no finding text")));
+            }
+        }
+        for list in crate::words::LISTS_READ {
+            if !self.book.lists.contains_key(*list) {
+                return Err(whole(format!("the word list `{list}` is missing")));
+            }
+        }
+        self.check_policies().map_err(whole)
+    }
+
+    fn check_policies(&self) -> Result<(), String> {
+        for policy in &self.book.policies {
+            if !self.book.payers.contains_key(&policy.payer) {
+                return Err(format!("a policy names the unknown payer `{}`", policy.payer));
+            }
+            if !self.book.findings.contains_key(&policy.check) {
+                return Err(format!("a policy names the unknown finding `{}`", policy.check));
+            }
+            for list in [&policy.causes, &policy.cause_codes, &policy.impairments].into_iter().flatten() {
+                if !self.book.lists.contains_key(list) {
+                    return Err(format!("a policy names the unknown word list `{list}`"));
+                }
+            }
+        }
+        for pooled in &self.book.pooled {
+            if !self.book.codes.contains_key(&pooled.first) || !self.book.codes.contains_key(&pooled.more) {
+                return Err(format!("a pooled service names an unknown code beside {}", pooled.first));
+            }
+        }
+        Ok(())
+    }
+}
