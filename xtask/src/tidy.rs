@@ -161,7 +161,10 @@ fn rust_habits(file: &TextFile, declared: Option<bool>, found: &mut Found) {
     let tests = only_tests || path.starts_with("tests/") || path.contains("/tests/");
     if !tests {
         forbid(&source.product_code, ". unwrap ( )", "has `.unwrap()` outside tests");
-        forbid(&source.product_code, ". expect (", "has `.expect(` outside tests");
+        // A message in words tells `Option`'s and `Result`'s from a method of the same name.
+        for message in ["\"", "& format"] {
+            forbid(&source.product_code, &format!(". expect ( {message}"), "has `.expect(` outside tests");
+        }
     }
     if path.starts_with("crates/compliance/src/") && !tests {
         law_in_code(path, &source.product_text, found);

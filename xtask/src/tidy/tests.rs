@@ -23,6 +23,8 @@ fn check_rust(body: &str, expected: &[&str]) {
 fn a_planted_unwrap_is_found_and_one_in_tests_is_not() {
     check_rust("fn f() { a\n.unwrap(); }", &["a/src/b.rs:3 has `.unwrap()` outside tests"]);
     check_rust("fn f() { a.expect(\"b\"); }", &["a/src/b.rs:2 has `.expect(` outside tests"]);
+    check_rust("fn f() { a.expect(&format!(\"b\")); }", &["a/src/b.rs:2 has `.expect(` outside tests"]);
+    check_rust("fn f() { self.expect(Kind::Map)?; }", &[]);
     check_rust("#[cfg(test)] mod tests { fn f() { a.unwrap(); } }", &[]);
     check_rust("// a.unwrap()\n#[expect(dead_code)] fn f() { \".unwrap()\"; a.unwrap_or(b); }", &[]);
     assert_eq!(rust("a/src/b.rs", "//! x\nfn f() { a.unwrap(); }\n", Some(true)), [""; 0]);
