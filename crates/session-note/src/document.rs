@@ -12,6 +12,7 @@ use chart::ids::{ActorId, ChangeHash, DeviceId, DocumentId, PersonId};
 use chart::time::Timestamp;
 use chart::{episode::Episode, visit::Visit};
 
+use crate::admit::{AncestryIndex, IndexError};
 use crate::command::{Command, Issued, message_of};
 use crate::edit::{self, CommandError, Seen};
 use crate::history::{self, HistoryEntry};
@@ -66,6 +67,8 @@ pub struct NoteDocument {
     id: DocumentId,
     kind: Kind,
     doc: Automerge,
+    /// Kept from one judgement to the next; whatever it lacks is caught up.
+    index: Option<AncestryIndex>,
 }
 
 impl NoteDocument {
@@ -76,7 +79,7 @@ impl NoteDocument {
             // The genesis depends on nothing and is constant: a test holds that it applies.
             _ = doc.apply_changes([genesis]);
         }
-        Self { id, kind, doc }
+        Self { id, kind, doc, index: None }
     }
 
     /// Loads what [`NoteDocument::save`] wrote. Never for bytes from a network.
@@ -85,13 +88,31 @@ impl NoteDocument {
     /// When the bytes are damaged; the caller then replays the log.
     pub fn load(id: DocumentId, kind: Kind, snapshot: &[u8]) -> Result<Self, SnapshotError> {
         let options = LoadOptions::new().text_encoding(TEXT_ENCODING);
-        let doc = Automerge::load_with_options(snapshot, options).map_err(|_| SnapshotError { document: id })?;
-        Ok(Self { id, kind, doc })
+        let doc =
+            Automerge::load_with_options(snapshot, options).map_err(|_| SnapshotError { document: id })?;
+        Ok(Self { id, kind, doc, index: None })
     }
 
     /// Wraps a document the gate has verified.
-    pub(crate) const fn from_engine(id: DocumentId, kind: Kind, doc: Automerge) -> Self {
-        Self { id, kind, doc }
+    pub(crate) const fn from_engine(
+        id: DocumentId,
+        kind: Kind,
+        doc: Automerge,
+        index: AncestryIndex,
+    ) -> Self {
+        Self { id, kind, doc, index: Some(index) }
+    }
+
+    /// What every change of this document had seen.
+    pub(crate) fn ancestry(&self) -> Result<AncestryIndex, IndexError> {
+        match &self.index {
+            Some(index) => {
+                let mut index = index.clone();
+                index.catch_up(&self.doc)?;
+                Ok(index)
+            }
+            None => AncestryIndex::of(&self.doc),
+        }
     }
 
     /// The whole document as bytes.
@@ -124,7 +145,8 @@ impl NoteDocument {
     }
 
     /// The bytes of every change that is not in the ancestry of `have`, each after its dependencies.
-    /// Heads in `have` that the document does not hold count as nothing.
+    /// Heads in `have` that the document does not hold count as nothing. The genesis, which every replica
+    /// makes itself, is left out.
     pub fn changes_since(&self, have: &BTreeSet<ChangeHash>) -> Vec<(ChangeHash, Vec<u8>)> {
         let known: Vec<automerge::ChangeHash> = have
             .iter()
@@ -134,6 +156,7 @@ impl NoteDocument {
         self.doc
             .get_changes(&known)
             .into_iter()
+            .filter(|change| !change.deps().is_empty())
             .map(|change| (ChangeHash::from_bytes(change.hash().0), change.raw_bytes().to_vec()))
             .collect()
     }
@@ -224,6 +247,6 @@ impl NoteDocument {
         let heads: Vec<automerge::ChangeHash> =
             heads.iter().map(|hash| automerge::ChangeHash(*hash.as_bytes())).collect();
         let doc = self.doc.fork_at(&heads).ok()?;
-        Some(Self { id: self.id, kind: self.kind, doc })
+        Some(Self { id: self.id, kind: self.kind, doc, index: None })
     }
 }

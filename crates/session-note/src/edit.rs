@@ -85,6 +85,8 @@ impl From<AutomergeError> for CommandError {
 
 /// The longest single text a command may carry, in bytes.
 pub const TEXT_BYTES_MAX: usize = 32 * 1024;
+/// The largest entry, a signature with its content included, in bytes; the gate takes no larger value.
+pub(crate) const ENTRY_BYTES_MAX: usize = 64 * 1024;
 /// The longest name of a field, technique or path, in bytes.
 pub const NAME_BYTES_MAX: usize = 200;
 
@@ -146,9 +148,10 @@ impl Editor<'_, '_> {
     fn apply(&mut self, issued: &Issued) -> Result<(), CommandError> {
         let name = issued.command.name();
         let for_episode = matches!(issued.command, Command::OpenEpisode(_) | Command::SetGoal { .. });
-        let for_both =
-            matches!(issued.command, Command::SetFact { .. } | Command::SetField { .. } | Command::Resolve { .. })
-                || matches!(issued.command, Command::SpliceText { .. });
+        let for_both = matches!(
+            issued.command,
+            Command::SetFact { .. } | Command::SetField { .. } | Command::Resolve { .. }
+        ) || matches!(issued.command, Command::SpliceText { .. });
         if !for_both && for_episode != (self.kind == Kind::Episode) {
             return Err(CommandError::WrongKind(name));
         }
@@ -276,7 +279,11 @@ impl Editor<'_, '_> {
         if self.tx.get(&map_id, key.as_str())?.is_some() {
             return Err(CommandError::AlreadyThere("entry"));
         }
-        Ok(self.tx.put(&map_id, key, entry.to_string())?)
+        let text = entry.to_string();
+        if text.len() > ENTRY_BYTES_MAX {
+            return Err(CommandError::TooLong { what: "the signed content", limit: ENTRY_BYTES_MAX });
+        }
+        Ok(self.tx.put(&map_id, key, text)?)
     }
 
     fn activity(&self, id: ActivityId) -> Result<ObjId, CommandError> {
@@ -344,7 +351,13 @@ impl Editor<'_, '_> {
         Ok(())
     }
 
-    fn splice(&mut self, field: &str, position: usize, delete: usize, insert: &str) -> Result<(), CommandError> {
+    fn splice(
+        &mut self,
+        field: &str,
+        position: usize,
+        delete: usize,
+        insert: &str,
+    ) -> Result<(), CommandError> {
         check_lengths(field, insert)?;
         let texts = container(self.tx, root::TEXT)?;
         let Some((Value::Object(ObjType::Text), text)) = self.tx.get(&texts, field)? else {

@@ -125,7 +125,9 @@ fn united_activities(visit: &Visit) -> BTreeMap<ActivityId, ActivityId> {
     // Each round passes the smallest name one step on; there are at most as many steps as pairs.
     for _ in 0..=visit.same_activities.len() {
         for (a, b) in &visit.same_activities {
-            let (Some(name_a), Some(name_b)) = (names.get(a).copied(), names.get(b).copied()) else { continue };
+            let (Some(name_a), Some(name_b)) = (names.get(a).copied(), names.get(b).copied()) else {
+                continue;
+            };
             let name = name_a.min(name_b);
             names.insert(*a, name);
             names.insert(*b, name);
@@ -213,12 +215,7 @@ pub struct Around {
 }
 
 /// Puts facts together and names their inputs.
-pub fn gather(
-    document: &NoteDocument,
-    mut around: Around,
-    as_of: Date,
-    standing: Standing,
-) -> Facts {
+pub fn gather(document: &NoteDocument, mut around: Around, as_of: Date, standing: Standing) -> Facts {
     let note = note(document);
     around.patient_day.sort_by_key(|slice| slice.document);
     around.provider_day.sort_by_key(|slice| slice.document);

@@ -9,6 +9,7 @@
 //! enter only through the gate ([`admit`]); [`read`] turns a document into plain values with the
 //! disputes in the open; [`facts`] cuts from them what the compliance engine is told.
 
+pub mod admission;
 pub mod admit;
 pub mod command;
 pub mod document;

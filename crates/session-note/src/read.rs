@@ -59,7 +59,8 @@ pub fn episode(id: DocumentId, doc: &Automerge) -> Reading<Episode> {
     let mut episode = Episode::empty(id);
     episode.schema = reader.schema();
     let header = reader.map(&ROOT, "", root::HEADER);
-    episode.patient = reader.parsed(header.as_ref(), root::HEADER, "patient", |text| PatientId::parse(text).ok());
+    episode.patient =
+        reader.parsed(header.as_ref(), root::HEADER, "patient", |text| PatientId::parse(text).ok());
     episode.discipline =
         reader.parsed(header.as_ref(), root::HEADER, "discipline", |text| Some(Discipline::from(text)));
     episode.started_on = reader.parsed(header.as_ref(), root::HEADER, "started_on", |text| text.parse().ok());
@@ -179,9 +180,9 @@ fn read_activities(reader: &mut Reader<'_>, visit: &mut Visit, facts: &mut RawFa
         }
     }
     for key in reader.keys(root::SAME) {
-        let pair = key.split_once(':').and_then(|(a, b)| {
-            Some((ActivityId::parse(a).ok()?, ActivityId::parse(b).ok()?))
-        });
+        let pair = key
+            .split_once(':')
+            .and_then(|(a, b)| Some((ActivityId::parse(a).ok()?, ActivityId::parse(b).ok()?)));
         match pair {
             Some(pair) => _ = visit.same_activities.insert(pair),
             None => reader.problem(root::SAME, "holds a pair that is not two activity ids"),
@@ -198,7 +199,8 @@ fn read_entries(reader: &mut Reader<'_>, visit: &mut Visit) {
             Err(_) => reader.problem(root::GOAL_STATUS, "is not named by a goal id"),
         }
     }
-    visit.measures = entries(reader, root::MEASURES, |value, _| serde_json::from_value::<Measure>(value).ok());
+    visit.measures =
+        entries(reader, root::MEASURES, |value, _| serde_json::from_value::<Measure>(value).ok());
     visit.attestations = entries(reader, root::ATTESTATIONS, with_author::<Attestation>);
     visit.comments = entries(reader, root::COMMENTS, with_author::<Comment>);
     visit.signatures = entries(reader, root::SIGNATURES, with_author::<Signature>);

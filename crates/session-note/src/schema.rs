@@ -119,8 +119,7 @@ pub fn genesis_hash(kind: Kind) -> ChangeHash {
 /// Builds the genesis change with the engine: the pinned files must equal its bytes.
 pub fn build_genesis(kind: Kind) -> Result<Vec<u8>, automerge::AutomergeError> {
     let actor = *b"gaitway-genesis\x01";
-    let mut doc =
-        Automerge::new_with_encoding(TEXT_ENCODING).with_actor(EngineActor::from(actor.as_slice()));
+    let mut doc = Automerge::new_with_encoding(TEXT_ENCODING).with_actor(EngineActor::from(actor.as_slice()));
     let (maps, texts): (&[&str], &[&str]) = match kind {
         Kind::Visit => (&VISIT_MAPS, &VISIT_TEXTS),
         Kind::Episode => (&EPISODE_MAPS, &EPISODE_TEXTS),
@@ -177,8 +176,7 @@ pub mod fact {
     /// Typed totals.
     pub const TOTALS: &str = "totals";
     /// All of them.
-    pub const ALL: [&str; 8] =
-        [PROVIDER, DATE, PLACE, PAYER, DIAGNOSES, TIE_PICK, BILLED_UNITS, TOTALS];
+    pub const ALL: [&str; 8] = [PROVIDER, DATE, PLACE, PAYER, DIAGNOSES, TIE_PICK, BILLED_UNITS, TOTALS];
 }
 
 impl std::fmt::Display for FactName {
@@ -226,8 +224,7 @@ mod tests {
     #[test]
     fn register_keys_name_their_fact_and_version() {
         let version = VersionId::from_bytes([9; 16]);
-        let segment =
-            FactName::Segment(ActivityId::from_bytes([1; 16]), SegmentId::from_bytes([2; 16]));
+        let segment = FactName::Segment(ActivityId::from_bytes([1; 16]), SegmentId::from_bytes([2; 16]));
         for name in [FactName::Note("payer".into()), segment] {
             assert_eq!(FactName::split_key(&name.version_key(version)), Some((name, version)));
         }

@@ -181,7 +181,8 @@ fn put<T: serde::Serialize>(value: &mut serde_json::Value, key: &str, part: T) -
 
 fn patch(value: &mut serde_json::Value, set: &SegmentPatch) -> Result<(), CommandError> {
     let set = serde_json::to_value(set).map_err(|_| CommandError::WrongValue("segment".to_owned()))?;
-    let members = set.as_object().filter(|members| !members.is_empty()).ok_or(CommandError::NothingChanged)?;
+    let members =
+        set.as_object().filter(|members| !members.is_empty()).ok_or(CommandError::NothingChanged)?;
     for (key, part) in members {
         put(value, key, part)?;
     }
