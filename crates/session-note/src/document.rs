@@ -8,38 +8,17 @@ use std::collections::BTreeSet;
 
 use automerge::transaction::CommitOptions;
 use automerge::{ActorId as EngineActor, Automerge, Change, LoadOptions};
-use chart::ids::{ActorId, ChangeHash, DeviceId, DocumentId, PersonId};
+use chart::ids::{ActorId, ChangeHash, DocumentId};
 use chart::time::Timestamp;
 use chart::{episode::Episode, visit::Visit};
 
 use crate::admit::{AncestryIndex, IndexError};
+use crate::author::Author;
 use crate::command::{Command, Issued, message_of};
 use crate::edit::{self, CommandError, Seen};
 use crate::history::{self, HistoryEntry};
 use crate::read::{self, Reading};
 use crate::schema::{Kind, TEXT_ENCODING, genesis_bytes};
-
-/// Who speaks: a person on a tablet, under the actor of this app start and document.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Author {
-    /// The person.
-    pub person: PersonId,
-    /// The tablet.
-    pub device: DeviceId,
-    /// The actor.
-    pub actor: ActorId,
-}
-
-impl Author {
-    /// Stands in where a document names nobody for an actor; the gate admits no such change.
-    pub(crate) const fn unknown() -> Self {
-        Self {
-            person: PersonId::from_bytes([0; 16]),
-            device: DeviceId::from_bytes([0; 16]),
-            actor: ActorId::from_bytes([0; 16]),
-        }
-    }
-}
 
 /// A change that was made.
 #[derive(Clone, Debug, PartialEq, Eq)]

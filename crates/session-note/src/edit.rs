@@ -13,8 +13,8 @@ use chart::ids::{ActivityId, ChangeHash};
 use chart::time::Timestamp;
 use chart::visit::Visit;
 
+use crate::author::Author;
 use crate::command::{Command, Issued, OpenEpisode, OpenVisit};
-use crate::document::Author;
 use crate::schema::{Kind, activity as activity_key, root};
 
 /// Why a command was not carried out; nothing of its batch was.
@@ -210,7 +210,7 @@ impl Editor<'_, '_> {
                     "meaning": meaning, "credentials": credentials, "heads": self.seen.heads,
                     "content_digest": crate::sign::digest(&content), "content": content,
                     "report_digest": report_digest, "billing_view": billing_view,
-                    "open_disputes": crate::facts::disputes(shown).len(),
+                    "open_disputes": crate::dispute::disputes(shown).len(),
                 });
                 self.once(root::SIGNATURES, issued, &entry)
             }

@@ -10,7 +10,7 @@ use chart::ids::{ActorId, ChangeHash};
 use chart::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::document::Author;
+use crate::author::Author;
 
 /// One change of the history.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,7 +11,9 @@
 
 pub mod admission;
 pub mod admit;
+mod author;
 pub mod command;
+pub mod dispute;
 pub mod document;
 mod edit;
 pub mod facts;
@@ -20,6 +22,7 @@ pub mod read;
 pub mod schema;
 pub mod sign;
 
+pub use author::Author;
 pub use command::{Command, Issued};
-pub use document::{Author, Committed, NoteDocument};
+pub use document::{Committed, NoteDocument};
 pub use edit::{CommandError, NAME_BYTES_MAX, TEXT_BYTES_MAX};

@@ -17,7 +17,7 @@ use chart::visit::{Activity, Amendment, Attestation, Comment, Measure, SegmentVa
 use chart::{Attribution, code::Discipline, time::ClockTime};
 use serde::de::DeserializeOwned;
 
-use crate::document::Author;
+use crate::author::Author;
 use crate::schema::{FactName, activity, fact, root};
 use registers::RawVersion;
 use values::Reader;

@@ -109,6 +109,10 @@ impl<'a> Draft<'a, '_> {
         let field = (op.object, key);
         let values = self.values.entry(field).or_insert_with(|| index.values(past, op.object, key));
         if *values != op.preds {
+            eprintln!(
+                "DBG {op:?}\n  want {values:?} past {past:?} all {:?}",
+                index.values(past, op.object, key)
+            );
             return Err(JudgeRefusal::PredsNotCurrent);
         }
         values.clear();

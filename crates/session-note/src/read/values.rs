@@ -7,7 +7,7 @@ use chart::Attribution;
 use chart::ids::{ActorId, ChangeHash, DeviceId, PersonId};
 use chart::time::Timestamp;
 
-use crate::document::Author;
+use crate::author::Author;
 use crate::schema::{SCHEMA, root};
 
 /// A document with what has been found wrong in it so far.
