@@ -5,81 +5,25 @@
 //! change, or checks a signature: these words are its owner's.
 
 mod intake;
+mod words;
 
 use std::collections::VecDeque;
 
-use chart::ids::{ClinicId, DocumentId};
 use chart::time::Timestamp;
 
 use self::intake::{Intake, Taken};
-use crate::code::{ErrorCode, Standing};
+pub use self::words::{Acceptance, ServerConfig, ServerEvent};
+use crate::code::ErrorCode;
 use crate::limits::{
-    HANDSHAKE_TIMEOUT_MS, HASHES_MAX, IDLE_TIMEOUT_MS, Limits, OUTGOING_BYTES_MAX, OUTGOING_PAUSE_BYTES,
+    HANDSHAKE_TIMEOUT_MS, HASHES_MAX, IDLE_TIMEOUT_MS, OUTGOING_BYTES_MAX, OUTGOING_PAUSE_BYTES,
     PUSH_DOCUMENTS_MAX, UNJUDGED_BYTES_MAX, UNJUDGED_FRAMES_MAX,
 };
 use crate::message::{
-    Challenge, DocumentPush, Hello, LogPosition, Message, Need, Page, Pull, Receipt, ReceiptItem, Refuse,
-    ReportBody, Revoked, ScopeName, Supply, Verdict, Welcome, kind,
+    Challenge, DocumentPush, LogPosition, Message, Need, Page, Receipt, ReceiptItem, Refuse, ReportBody,
+    Revoked, Supply, Verdict, Welcome, kind,
 };
 use crate::session::{Failure, Outgoing, SendError, Unread, judge_unread, unsupported};
 use crate::{codec, statement};
-
-/// What a server brings to a connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServerConfig {
-    /// The clinic whose record it keeps.
-    pub site: ClinicId,
-    /// 32 random bytes, never used before.
-    pub nonce: [u8; 32],
-    /// The versions it speaks; [`crate::VERSIONS`] unless a test wants otherwise.
-    pub versions: Vec<u16>,
-    /// The bounds it announces; brought within those of the protocol.
-    pub limits: Limits,
-}
-
-/// What the owner answers to a hello it believes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Acceptance {
-    /// Where the record ends.
-    pub tip: LogPosition,
-    /// Whether the record holds the tablet's receipted place.
-    pub standing: Standing,
-    /// Up to where backups reach.
-    pub backup_covers_through: Option<LogPosition>,
-    /// The optional abilities both sides will use.
-    pub features: Vec<String>,
-    /// The scopes that are granted.
-    pub scopes: Vec<ScopeName>,
-}
-
-/// What a server's machine tells its owner.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ServerEvent {
-    /// Check the proof over these bytes and everything else about the device and person, then call
-    /// [`ServerSession::accept`] or [`ServerSession::refuse`].
-    Hello {
-        /// What the tablet said.
-        hello: Box<Hello>,
-        /// The bytes its proof must be a signature over.
-        statement: Vec<u8>,
-    },
-    /// Work, all its parts put together. Answer with `receipt` or `refuse_push`.
-    Push(Box<DocumentPush>),
-    /// The tablet asks for the feed. Answer with pages that carry its number, while
-    /// [`ServerSession::writable`]; a later pull takes the place of an earlier one.
-    Pull(Pull),
-    /// The tablet misses changes. Answer with `supply`.
-    Need(Need),
-    /// Changes the server asked for, by whoever made them.
-    Supply(Supply),
-    /// The tablet asks for the report of a note. Answer with `report`.
-    FetchReport {
-        /// The note.
-        document: DocumentId,
-    },
-    /// Something went wrong; if it is fatal the connection is over.
-    Failed(Failure),
-}
 
 #[derive(Debug)]
 enum Phase {

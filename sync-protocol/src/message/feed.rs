@@ -1,6 +1,6 @@
 //! What a tablet follows: `Pull` asks, `Page` brings the feed's entries.
 
-use chart::ids::{ChangeHash, DeviceId, Digest, DocumentId, PersonId};
+use chart::ids::{ChangeHash, ClinicId, DeviceId, Digest, DocumentId, PersonId};
 use chart::time::Timestamp;
 use minicbor::decode::{Decoder, Error as DecodeError};
 use minicbor::encode::{Encoder, Error as EncodeError, Write};
@@ -143,6 +143,9 @@ pub struct FeedChanges {
     /// The origin's signed verdict, opaque bytes; empty in a supply of work not yet judged.
     #[cbor(n(8), with = "crate::field", has_nil)]
     pub verdict: Vec<u8>,
+    /// The clinic that received them first, which the envelope's signature names; absent: this one.
+    #[cbor(n(9), with = "crate::field", has_nil)]
+    pub origin: Option<ClinicId>,
 }
 
 /// A piece of reference data.
