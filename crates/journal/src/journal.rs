@@ -5,12 +5,12 @@ use chart::entropy::Entropy;
 use store::{BATCH_LIMIT, Batch, EpochStart, StoreError, Tip};
 
 use crate::frame::{
-    ENTRY_OVERHEAD, FrameEntry, FrameHead, KeysAndBytes, Mark, Place, SEGMENT_HEADER, SegmentHead,
+    ENTRY_OVERHEAD, Frame, FrameEntry, FrameHead, KeysAndBytes, Mark, Place, SEGMENT_HEADER, SegmentHead,
     decode_alone, encode_frame,
 };
 use crate::recover::{EachFrame, MARK, Recovery, RepairSource, Start, write_segment_head};
 use crate::report::OpenReport;
-use crate::scan::{Walk, segment_name};
+use crate::scan::{Step, Walk, segment_head, segment_name, step};
 use crate::vfs::{Vfs, disk, read_up_to, replace};
 
 /// What can be chosen about a journal.
@@ -170,6 +170,62 @@ impl<V: Vfs> Journal<V> {
         written
     }
 
+    /// Reads every frame from `from` (or the beginning) to the end and hands it to `each`. Fails with
+    /// [`StoreError::Damaged`] at the first frame that is not sound.
+    pub fn replay(
+        &self,
+        from: Option<&Mark>,
+        each: &mut dyn FnMut(&Frame) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut number = from.map_or(1, |mark| mark.segment);
+        let mut at = from.map(|mark| (mark.offset, mark.tip));
+        while number <= self.end.segment {
+            let (mut offset, mut tip) = match at.take() {
+                Some(at) => at,
+                None => (
+                    SEGMENT_HEADER as u64,
+                    segment_head(&self.vfs, number)?.ok_or_else(|| unsound(number, 0))?.tip,
+                ),
+            };
+            let name = segment_name(number);
+            let len = self.vfs.len(&name).map_err(disk("read the journal"))?.unwrap_or(0);
+            let len = if number == self.end.segment { len.min(self.end.offset) } else { len };
+            loop {
+                match step(&self.vfs, number, offset, len, &tip)? {
+                    Step::Frame(frame) => {
+                        (offset, tip) = (frame.end.offset, frame.end.tip);
+                        each(&frame)?;
+                    }
+                    Step::End => break,
+                    Step::Bad => return Err(unsound(number, offset)),
+                }
+            }
+            if number == self.end.segment && tip != self.end.tip {
+                return Err(unsound(number, offset));
+            }
+            number = number.saturating_add(1);
+        }
+        Ok(())
+    }
+
+    /// The frame that holds an entry, found by reading through its segment.
+    pub fn locate(&self, seq: u64) -> Result<Option<Frame>, StoreError> {
+        for number in (1..=self.end.segment).rev() {
+            let head = segment_head(&self.vfs, number)?;
+            let Some(head) = head.filter(|head| head.tip.seq < seq) else { continue };
+            let len = self.vfs.len(&segment_name(number)).map_err(disk("read the journal"))?.unwrap_or(0);
+            let (mut offset, mut tip) = (SEGMENT_HEADER as u64, head.tip);
+            while let Step::Frame(frame) = step(&self.vfs, number, offset, len, &tip)? {
+                if frame.end.tip.seq >= seq {
+                    return Ok(Some(frame));
+                }
+                (offset, tip) = (frame.end.offset, frame.end.tip);
+            }
+            return Ok(None);
+        }
+        Ok(None)
+    }
+
     /// Reads one entry's keys and bytes; `Ok(None)` if its record is damaged or not there.
     pub fn read(&self, seq: u64, place: Place) -> Result<Option<KeysAndBytes>, StoreError> {
         let most = self.options.batch_bytes.max(BATCH_LIMIT).saturating_add(ENTRY_OVERHEAD);
@@ -180,6 +236,10 @@ impl<V: Vfs> Journal<V> {
         }
         Ok(decode_alone(&read_up_to(&self.vfs, &name, place.offset, len)?, seq))
     }
+}
+
+fn unsound(segment: u64, offset: u64) -> StoreError {
+    StoreError::Damaged(format!("segment {segment} of the journal no longer reads from byte {offset} on"))
 }
 
 fn recover<'a, V: Vfs>(

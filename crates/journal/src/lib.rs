@@ -32,4 +32,4 @@ pub use recover::{EachFrame, NoSource, RepairSource, Start};
 pub use report::{Cut, OpenReport};
 pub use sim_disk::{Crash, Dirs, Fault, Seeded, SimDisk};
 pub use verify::{FirstBad, Verified, verify};
-pub use vfs::Vfs;
+pub use vfs::{Vfs, replace};

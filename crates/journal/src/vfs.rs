@@ -47,7 +47,7 @@ pub(crate) fn read_up_to<V: Vfs + ?Sized>(
 }
 
 /// Writes a small file so that after a crash the old or the new one is there, whole.
-pub(crate) fn replace<V: Vfs + ?Sized>(vfs: &V, name: &str, bytes: &[u8]) -> io::Result<()> {
+pub fn replace<V: Vfs + ?Sized>(vfs: &V, name: &str, bytes: &[u8]) -> io::Result<()> {
     let fresh = format!("{name}.new");
     vfs.create(&fresh)?;
     vfs.write_at(&fresh, 0, bytes)?;

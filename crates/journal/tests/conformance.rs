@@ -1,4 +1,5 @@
 //! The journal store passes the contract's suite, on real files and on the modelled disk.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests: a failed step is a failed test")]
 
 use journal::{Fault, JournalStore, Options, RealFiles, Seeded, SimDisk};
 use store::{Batch, NewEntry, Store, StoreError, StoreReader, conformance};
