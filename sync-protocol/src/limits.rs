@@ -7,6 +7,9 @@ use minicbor::{Decode, Encode};
 
 /// Largest frame, in bytes, prefix included.
 pub const FRAME_BYTES_MAX: usize = 1 << 20;
+/// The smallest frame limit a server may announce: any push frame a tablet sends before it knows the
+/// limit fits (a full frame of changes beside three full lists of hashes).
+pub const FRAME_BYTES_MAX_LEAST: usize = 768 << 10;
 /// Most CBOR items in one frame: what a decoder may be made to build is bounded by this.
 pub const FRAME_ITEMS_MAX: usize = 32_768;
 /// Deepest nesting of a frame.
@@ -104,15 +107,21 @@ impl Limits {
         Self { credit_bytes: CREDIT_INITIAL_BYTES as u32, ..Self::default() }
     }
 
-    /// The limits, none above what the protocol allows, none too small to send one change.
+    /// The limits, none above what the protocol allows; the credit never below the first credit or the
+    /// largest push, the frame never below [`FRAME_BYTES_MAX_LEAST`], so that whatever a tablet may
+    /// send before it is welcomed, and every push that is allowed, gets through.
     pub fn clamped(self) -> Self {
         let most = Self::default();
         let push_bytes_max = self.push_bytes_max.min(most.push_bytes_max);
         Self {
-            frame_bytes_max: self.frame_bytes_max.min(most.frame_bytes_max),
+            frame_bytes_max: self.frame_bytes_max.clamp(FRAME_BYTES_MAX_LEAST as u32, most.frame_bytes_max),
             push_changes_max: self.push_changes_max.clamp(1, most.push_changes_max),
             change_bytes_max: self.change_bytes_max.min(most.change_bytes_max),
-            credit_bytes: self.credit_bytes.min(most.credit_bytes).max(push_bytes_max),
+            credit_bytes: self
+                .credit_bytes
+                .min(most.credit_bytes)
+                .max(push_bytes_max)
+                .max(CREDIT_INITIAL_BYTES as u32),
             push_bytes_max,
             push_documents_max: self.push_documents_max.clamp(1, most.push_documents_max),
         }

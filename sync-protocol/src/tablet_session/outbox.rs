@@ -53,7 +53,7 @@ impl Outbox {
     /// The next frames that belong together, if the credit allows: several small pushes in one frame,
     /// or one large push in several.
     pub(super) fn next(&mut self, limits: &Limits) -> Vec<Push> {
-        let fill_bytes = limits::PUSH_FRAME_FILL_BYTES.min(limits.frame_bytes_max as usize / 2);
+        let fill_bytes = limits::PUSH_FRAME_FILL_BYTES;
         let mut batch = Vec::new();
         let (mut bytes, mut items) = (0usize, 0usize);
         while let Some(push) = self.waiting.front() {

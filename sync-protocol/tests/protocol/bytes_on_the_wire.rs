@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use sync_protocol::{codec, statement};
+use sync_protocol::{ErrorCode, ReasonCode, RefuseCode, codec, statement};
 
 use crate::samples::{DEVICE, PERSON, SITE, every_message, hash};
 
@@ -57,4 +57,26 @@ fn the_bytes_of_the_contract_read_back_as_the_messages() {
         let bytes: Vec<u8> = digits.chunks(2).map(|digits| pair(digits).expect("hex")).collect();
         assert_eq!(codec::decode(&bytes), Ok(message), "{name}");
     }
+}
+
+#[test]
+fn the_specification_lists_every_code_under_its_number() {
+    let spec = include_str!("../../../docs/wire.md");
+    let section = |from: &str, to: &str| {
+        let after = spec.split_once(from).expect(from).1;
+        after.split_once(to).expect(to).0
+    };
+    let check = |table: &str, number: u16, name: &str| {
+        assert!(table.contains(&format!("| {number} | {name} |")), "{number} {name}");
+    };
+    let errors = section("### Errors", "### Refusals");
+    let refusals = section("### Refusals", "### Outcomes");
+    let reasons = section("### Outcomes", "## Contract");
+    ErrorCode::KNOWN.iter().for_each(|code| check(errors, code.number(), code.name()));
+    RefuseCode::KNOWN.iter().for_each(|code| check(refusals, code.number(), code.name()));
+    ReasonCode::KNOWN.iter().for_each(|code| check(reasons, code.number(), code.name()));
+    let rows = |table: &str| table.lines().filter(|line| line.starts_with("| ")).count() - 1;
+    assert_eq!(rows(errors), ErrorCode::KNOWN.len());
+    assert_eq!(rows(refusals), RefuseCode::KNOWN.len());
+    assert_eq!(rows(reasons), ReasonCode::KNOWN.len());
 }

@@ -238,3 +238,20 @@ fn an_entry_takes_as_many_bytes_in_a_page_as_it_is_said_to() {
     // An absent list and a list of one take one byte of head each.
     assert_eq!(page(vec![entry.clone()]), page(Vec::new()) + codec::entry_bytes(&entry));
 }
+
+#[test]
+fn a_list_over_its_bound_is_not_read() {
+    let need = |count: u64| {
+        let mut frame = vec![codec::FORMAT];
+        let mut e = Encoder::new(&mut frame);
+        e.array(2).expect("vec").u16(kind::NEED).expect("vec").array(3).expect("vec");
+        e.bytes(&[1; 16]).expect("vec").null().expect("vec").array(count).expect("vec");
+        for _ in 0..count {
+            e.bytes(&[2; 32]).expect("vec");
+        }
+        codec::decode(&frame)
+    };
+    assert!(need(limits::HASHES_MAX as u64).is_ok());
+    let error = need(limits::HASHES_MAX as u64 + 1).expect_err("over the bound").to_string();
+    assert!(error.contains("a list is longer than the protocol allows"), "{error}");
+}

@@ -113,7 +113,7 @@ fn a_tablet_that_ignores_the_credit_is_cut_off() {
     pair.answers_pushes = false;
     for id in 0..11 {
         let push = Push { documents: vec![push(id, &[100_000])] };
-        pair.to_server(&codec::encode(&Message::Push(push)).expect("within bounds"));
+        pair.hand_server(&codec::encode(&Message::Push(push)).expect("within bounds"));
     }
     assert_eq!(pair.server_failure().map(|failure| failure.code), Some(ErrorCode::OverCredit));
 }
@@ -164,7 +164,7 @@ fn a_push_over_the_servers_limit_is_refused_and_nothing_else_suffers() {
     let frames = [part(0, true), part(1, true), part(2, false), push(6, &[5])];
     for document in frames {
         let frame = codec::encode(&Message::Push(Push { documents: vec![document] }));
-        pair.to_server(&frame.expect("within bounds"));
+        pair.hand_server(&frame.expect("within bounds"));
     }
     pair.settle();
     let refused = pair.tablet_heard.iter().find_map(|event| match event {
@@ -189,7 +189,7 @@ fn parts_that_do_not_continue_each_other_end_the_connection() {
     ];
     for documents in cases {
         let mut pair = Pair::open();
-        pair.to_server(&codec::encode(&Message::Push(Push { documents })).expect("within bounds"));
+        pair.hand_server(&codec::encode(&Message::Push(Push { documents })).expect("within bounds"));
         assert_eq!(pair.server_failure().map(|failure| failure.code), Some(ErrorCode::OutOfTurn));
         assert!(pair.record.is_empty(), "a push that is not whole is never handed out");
     }
@@ -247,4 +247,21 @@ fn many_receipts_are_sent_in_as_many_messages_as_it_takes() {
     pair.server.receipt((0..1_000).map(item).collect(), position(60)).expect("open");
     pair.settle();
     assert_eq!(pair.receipted().len(), 1_000);
+}
+
+#[test]
+fn the_widest_push_fits_in_the_smallest_frame_limit() {
+    let limits = Limits { frame_bytes_max: 1, ..Limits::default() };
+    let mut pair = Pair::with(tablet_config(), ServerConfig { limits, ..server_config() });
+    let hashes = vec![crate::samples::hash(1); limits::HASHES_MAX];
+    let wide = |id: u8, sizes: &[usize]| DocumentPush {
+        heads: hashes.clone(),
+        base_heads: hashes.clone(),
+        replaces: hashes.clone(),
+        ..push(id, sizes)
+    };
+    pair.tablet.queue_push(at(0), wide(5, &[262_144, 32_000, 1])).expect("room");
+    pair.tablet.queue_push(at(0), wide(6, &vec![60; 4_096])).expect("room");
+    pair.settle();
+    assert_eq!(pair.receipted().len(), 2);
 }

@@ -60,7 +60,7 @@ fn a_signature_for_one_challenge_does_not_answer_another() {
     let hello = first.tablet.poll_transmit().expect("a hello");
     let config = ServerConfig { nonce: [0x12; 32], ..server_config() };
     let mut second = Pair::with(tablet_config(), config);
-    second.to_server(&hello);
+    second.hand_server(&hello);
     assert_eq!(second.server_failure().map(|failure| failure.code), Some(ErrorCode::ProofRefused));
 }
 
@@ -87,16 +87,16 @@ fn a_stranger_cannot_fill_the_memory_while_the_proof_is_judged() {
     pair.settle();
     let junk = vec![0u8; 300 << 10];
     for _ in 0..3 {
-        pair.to_server(&junk);
+        pair.hand_server(&junk);
     }
     assert!(!pair.server.is_closed(), "below the bound nothing is read and nothing is judged");
-    pair.to_server(&junk);
+    pair.hand_server(&junk);
     assert_eq!(pair.server_failure().map(|failure| failure.code), Some(ErrorCode::OverCredit));
     let mut pair = Pair::new();
     pair.judges = false;
     pair.settle();
     for _ in 0..=limits::UNJUDGED_FRAMES_MAX {
-        pair.to_server(&[]);
+        pair.hand_server(&[]);
     }
     assert!(pair.server.is_closed());
 }
@@ -133,7 +133,7 @@ fn a_hello_in_a_version_the_server_did_not_offer_is_refused() {
     let (_, hello) = crate::samples::every_message().remove(1);
     let Message::Hello(hello) = hello else { panic!("a hello") };
     let hello = Hello { version: 9, ..*hello };
-    pair.to_server(&codec::encode(&Message::Hello(Box::new(hello))).expect("within bounds"));
+    pair.hand_server(&codec::encode(&Message::Hello(Box::new(hello))).expect("within bounds"));
     let failure = pair.server_failure().expect("refused");
     assert_eq!((failure.code, failure.versions.clone()), (ErrorCode::UnknownVersion, vec![1]));
 }

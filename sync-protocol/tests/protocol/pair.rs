@@ -118,7 +118,7 @@ impl Pair {
     pub(crate) fn carry_down(&mut self) -> bool {
         let frames: Vec<_> = std::iter::from_fn(|| self.server.poll_transmit()).collect();
         for frame in &frames {
-            self.to_tablet(frame);
+            self.hand_tablet(frame);
         }
         self.note(false, frames)
     }
@@ -126,7 +126,7 @@ impl Pair {
     pub(crate) fn carry_up(&mut self) -> bool {
         let frames: Vec<_> = std::iter::from_fn(|| self.tablet.poll_transmit()).collect();
         for frame in &frames {
-            self.to_server(frame);
+            self.hand_server(frame);
         }
         self.note(true, frames)
     }
@@ -139,12 +139,12 @@ impl Pair {
         any
     }
 
-    pub(crate) fn to_tablet(&mut self, frame: &[u8]) {
+    pub(crate) fn hand_tablet(&mut self, frame: &[u8]) {
         self.tablet.handle_message(self.now, frame);
         self.drain_tablet();
     }
 
-    pub(crate) fn to_server(&mut self, frame: &[u8]) {
+    pub(crate) fn hand_server(&mut self, frame: &[u8]) {
         self.server.handle_message(self.now, frame);
         self.drain_server();
     }

@@ -58,8 +58,8 @@ fn a_push_without_an_answer_is_reported_and_pushed_again_by_its_owner() {
 fn the_same_push_twice_on_one_connection_is_answered_twice() {
     let mut pair = Pair::open();
     let frame = encoded(&Message::Push(Push { documents: vec![push(5, &[300])] }));
-    pair.to_server(&frame);
-    pair.to_server(&frame);
+    pair.hand_server(&frame);
+    pair.hand_server(&frame);
     pair.settle();
     assert_eq!((pair.receipted().len(), pair.record.len()), (2, 1));
     assert_eq!(pair.server.unanswered_bytes(), 0);
@@ -73,9 +73,9 @@ fn a_repeated_receipt_does_no_harm() {
     pair.tablet.queue_push(pair.now, push(6, &[300])).expect("room");
     pair.settle();
     let receipt = frame_named("receipt");
-    pair.to_tablet(&receipt);
+    pair.hand_tablet(&receipt);
     let left = pair.tablet.in_flight_bytes();
-    pair.to_tablet(&receipt);
+    pair.hand_tablet(&receipt);
     assert_eq!(pair.tablet.in_flight_bytes(), left);
     assert_eq!(pair.tablet.unanswered(), vec![push(6, &[]).push_id]);
 }
@@ -99,7 +99,7 @@ fn a_lost_connection_reports_what_was_sent_and_what_was_not() {
 fn nonsense_is_answered_with_a_reason_and_ends_the_connection() {
     let check = |frame: Vec<u8>, code: ErrorCode| {
         let mut pair = Pair::open();
-        pair.to_server(&frame);
+        pair.hand_server(&frame);
         assert_eq!(pair.server_failure().map(|failure| failure.code), Some(code));
         pair.settle();
         let told = pair.tablet_failure().expect("the tablet is told");
@@ -116,11 +116,11 @@ fn nonsense_is_answered_with_a_reason_and_ends_the_connection() {
 
 #[test]
 fn a_frame_over_the_announced_limit_is_refused_even_if_the_protocol_allows_it() {
-    let limits = Limits { frame_bytes_max: 200_000, ..Limits::default() };
+    let limits = Limits { frame_bytes_max: 1, ..Limits::default() };
     let config = ServerConfig { limits, ..crate::pair::server_config() };
     let mut pair = Pair::with(tablet_config(), config);
     pair.settle();
-    pair.to_server(&encoded(&Message::Push(Push { documents: vec![push(5, &[200_001])] })));
+    pair.hand_server(&encoded(&Message::Push(Push { documents: vec![push(5, &[262_144; 3])] })));
     assert_eq!(pair.server_failure().map(|failure| failure.code), Some(ErrorCode::FrameTooLarge));
 }
 
@@ -128,17 +128,17 @@ fn a_frame_over_the_announced_limit_is_refused_even_if_the_protocol_allows_it() 
 fn frames_out_of_turn_end_the_connection_before_the_greeting_too() {
     for name in ["push", "pull", "welcome", "challenge"] {
         let mut pair = Pair::new();
-        pair.to_server(&frame_named(name));
+        pair.hand_server(&frame_named(name));
         assert_eq!(pair.server_failure().map(|failure| failure.code), Some(ErrorCode::OutOfTurn), "{name}");
     }
     for name in ["receipt", "page", "welcome", "hello"] {
         let mut pair = Pair::new();
-        pair.to_tablet(&frame_named(name));
+        pair.hand_tablet(&frame_named(name));
         assert_eq!(pair.tablet_failure().map(|failure| failure.code), Some(ErrorCode::OutOfTurn), "{name}");
     }
     for name in ["challenge", "welcome", "push", "pull"] {
         let mut pair = Pair::open();
-        pair.to_tablet(&frame_named(name));
+        pair.hand_tablet(&frame_named(name));
         assert_eq!(pair.tablet_failure().map(|failure| failure.code), Some(ErrorCode::OutOfTurn), "{name}");
     }
 }
@@ -148,14 +148,14 @@ fn optional_messages_of_a_newer_peer_are_ignored_and_reserved_ones_answered() {
     let mut pair = Pair::open();
     for kind in [kind::PRESENCE, kind::OPTIONAL | 77] {
         let frame = encoded(&Message::Unread { kind });
-        pair.to_server(&frame);
-        pair.to_tablet(&frame);
+        pair.hand_server(&frame);
+        pair.hand_tablet(&frame);
     }
     assert!(pair.tablet_heard.is_empty() && pair.server_heard.is_empty());
     pair.settle();
     assert!(pair.flights.is_empty(), "nobody answers");
     for frame in [encoded(&Message::Unread { kind: kind::DIGEST_DIFF }), frame_named("digest")] {
-        pair.to_server(&frame);
+        pair.hand_server(&frame);
     }
     pair.settle();
     let unsupported = pair.tablet_heard.iter().filter(|event| {
@@ -173,7 +173,7 @@ fn everything_a_server_can_say_reaches_the_tablets_owner() {
     pair.tablet.pull(None, Vec::new(), Priority::All, 1_000, true).expect("open");
     pair.tablet.pull(None, Vec::new(), Priority::All, 1_000, true).expect("open");
     for name in ["refuse", "verdict", "page", "supply", "report-body", "need", "revoked", "error"] {
-        pair.to_tablet(&frame_named(name));
+        pair.hand_tablet(&frame_named(name));
     }
     let kinds = pair.tablet_heard.iter().map(|event| match event {
         TabletEvent::Refused(_) => "refuse",
@@ -215,7 +215,7 @@ fn any_order_and_any_repetition_of_frames_never_breaks_a_machine() {
         let mut pair = if opened { Pair::open() } else { Pair::new() };
         for (which, up, wait) in steps {
             let frame = &frames[which.index(frames.len())];
-            if up { pair.to_server(frame) } else { pair.to_tablet(frame) }
+            if up { pair.hand_server(frame) } else { pair.hand_tablet(frame) }
             pair.push_clock(wait);
             pair.settle();
             prop_assert_eq!(pair.tablet.is_closed(), pair.tablet.poll_timeout().is_none());
