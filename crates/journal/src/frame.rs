@@ -122,14 +122,24 @@ impl FrameHead {
         })
     }
 
-    /// The whole frame's length in bytes.
+    /// The whole frame's length in bytes, with the zeros that fill it up to a multiple of 8.
+    ///
+    /// Frames begin at multiples of 8, so the part of a frame in any sector is 8 bytes or more: enough to
+    /// tell a sector that was never written from one that was.
     pub(crate) fn frame_len(&self) -> u64 {
-        (FRAME_HEADER as u64).saturating_add(u64::from(self.body_len))
+        (FRAME_HEADER as u64).saturating_add(u64::from(self.body_len)).next_multiple_of(8)
     }
 
-    /// Decodes the body into entries; `at` is the frame's first byte.
-    pub(crate) fn decode_body(&self, body: &[u8], segment: u64, at: u64) -> Result<Frame, Bad> {
-        if body.len() as u64 != u64::from(self.body_len) || crc32c::crc32c(body) != self.body_crc {
+    /// The length of what follows the header.
+    pub(crate) fn rest_len(&self) -> usize {
+        usize::try_from(self.frame_len()).unwrap_or(usize::MAX).saturating_sub(FRAME_HEADER)
+    }
+
+    /// Decodes what follows the header into entries; `at` is the frame's first byte.
+    pub(crate) fn decode_rest(&self, rest: &[u8], segment: u64, at: u64) -> Result<Frame, Bad> {
+        let (body, filling) = rest.split_at_checked(self.body_len as usize).ok_or(Bad::Checksum)?;
+        let filled = rest.len() == self.rest_len() && filling.iter().all(|byte| *byte == 0);
+        if !filled || crc32c::crc32c(body) != self.body_crc {
             return Err(Bad::Checksum);
         }
         let mut from = Cursor(body);
@@ -187,6 +197,7 @@ pub(crate) fn encode_frame(before: &Tip, epoch: u32, epoch_id: EpochId, entries:
     out.extend_from_slice(&crc32c::crc32c(&body).to_le_bytes());
     seal(&mut out);
     out.extend_from_slice(&body);
+    out.resize(out.len().next_multiple_of(8), 0);
     out
 }
 
@@ -351,3 +362,6 @@ impl<'a> Cursor<'a> {
         self.array().map(u64::from_le_bytes)
     }
 }
+
+#[cfg(test)]
+mod tests;

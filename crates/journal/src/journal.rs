@@ -139,9 +139,9 @@ impl<V: Vfs> Journal<V> {
         self.vfs.sync_data(&name).map_err(disk("sync the journal"))?;
         // Decoding what was written gives places and chain values, and is the last look at the bytes.
         let unsound = |_| StoreError::Damaged("a frame did not read back as it was written".to_owned());
-        let (head, body) = bytes.split_at_checked(crate::frame::FRAME_HEADER).unwrap_or_default();
+        let (head, rest) = bytes.split_at_checked(crate::frame::FRAME_HEADER).unwrap_or_default();
         let frame = FrameHead::decode(head)
-            .and_then(|head| head.decode_body(body, segment, offset))
+            .and_then(|head| head.decode_rest(rest, segment, offset))
             .map_err(unsound)?;
         self.walk.pass(frame.end.tip);
         self.end = frame.end;

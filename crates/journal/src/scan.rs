@@ -89,8 +89,8 @@ pub(crate) fn step<V: Vfs + ?Sized>(
     if !continues(&head, tip) || head.frame_len() > len.saturating_sub(offset) {
         return Ok(Step::Bad);
     }
-    let body = read_up_to(vfs, &name, offset.saturating_add(FRAME_HEADER as u64), head.body_len as usize)?;
-    match head.decode_body(&body, segment, offset) {
+    let rest = read_up_to(vfs, &name, offset.saturating_add(FRAME_HEADER as u64), head.rest_len())?;
+    match head.decode_rest(&rest, segment, offset) {
         Ok(frame) => Ok(Step::Frame(frame)),
         Err(_) => Ok(Step::Bad),
     }
@@ -153,10 +153,10 @@ pub(crate) fn frame_after<V: Vfs + ?Sized>(
     for start in 0..bytes.len() {
         let Some(candidate) = bytes.get(start..).filter(|rest| rest.starts_with(b"GWJF")) else { continue };
         let Ok(head) = FrameHead::decode(candidate) else { continue };
-        let end = FRAME_HEADER.saturating_add(head.body_len as usize);
-        let Some(body) = candidate.get(FRAME_HEADER..end) else { continue };
+        let end = FRAME_HEADER.saturating_add(head.rest_len());
+        let Some(rest) = candidate.get(FRAME_HEADER..end) else { continue };
         let at = offset.saturating_add(start as u64);
-        if head.decode_body(body, segment, at).is_err() {
+        if head.decode_rest(rest, segment, at).is_err() {
             continue;
         }
         let before = Tip {
@@ -209,3 +209,6 @@ pub(crate) mod planted {
         false
     }
 }
+
+#[cfg(test)]
+mod tests;
