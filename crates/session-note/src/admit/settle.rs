@@ -34,11 +34,14 @@ impl Linked for Change {
     }
 }
 
+/// One try at a list of changes over a document that stays as it is.
+type Attempt<'a, D, C> = dyn FnMut(&D, &[C]) -> Result<D, JudgeRefusal> + 'a;
+
 /// Applies the changes, given in an order in which each follows its dependencies.
 pub(super) fn settle<D, C: Linked>(
     base: D,
     mut changes: Vec<C>,
-    attempt: &mut dyn FnMut(&D, &[C]) -> Result<D, JudgeRefusal>,
+    attempt: &mut Attempt<'_, D, C>,
 ) -> Settled<D, C> {
     if changes.is_empty() {
         return Settled { document: base, accepted: changes, rejected: Vec::new() };

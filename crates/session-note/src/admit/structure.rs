@@ -108,17 +108,13 @@ impl<'a> Draft<'a, '_> {
         let (index, past) = (self.index, self.past);
         let field = (op.object, key);
         let values = self.values.entry(field).or_insert_with(|| index.values(past, op.object, key));
-        if *values != op.preds {
-            eprintln!(
-                "DBG {op:?}\n  want {values:?} past {past:?} all {:?}",
-                index.values(past, op.object, key)
-            );
+        // The engine writes "keep the winner of a conflict" as a removal of all the others.
+        let removes = matches!(op.edit, Edit::Delete { .. });
+        let winner = values.last().copied().filter(|_| removes && values.len() == op.preds.len() + 1);
+        if !op.preds.iter().chain(&winner).eq(values.iter()) {
             return Err(JudgeRefusal::PredsNotCurrent);
         }
-        values.clear();
-        if !matches!(op.edit, Edit::Delete { .. }) {
-            values.push(op.id);
-        }
+        *values = if removes { winner.into_iter().collect() } else { vec![op.id] };
         let kind = match op.edit {
             Edit::MakeMap { .. } => Some(Kind::Map),
             Edit::MakeText { .. } => Some(Kind::Text),

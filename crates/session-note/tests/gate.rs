@@ -1,0 +1,22 @@
+//! The gate against honest editors, known attacks and a mutator that repairs checksums.
+//!
+//! `GAITWAY_GATE_MUTANTS` sets the number of mutants (50,000 when unset).
+
+#[cfg(test)]
+#[path = "gate/cost.rs"]
+mod cost;
+#[cfg(test)]
+#[path = "gate/honest.rs"]
+mod honest;
+#[cfg(test)]
+#[path = "gate/hostile.rs"]
+mod hostile;
+#[cfg(test)]
+#[path = "gate/mutants.rs"]
+mod mutants;
+#[cfg(test)]
+#[path = "gate/rules.rs"]
+mod rules;
+#[cfg(test)]
+#[path = "gate/world.rs"]
+mod world;

@@ -1,0 +1,61 @@
+//! What the gate costs, printed; run with `--release -- --ignored --nocapture cost`.
+
+use std::hint::black_box;
+
+use automerge::transaction::Transactable;
+use automerge::{Automerge, ROOT, ReadDoc};
+use session_note::admit::{AncestryIndex, Candidate, Limits, Policy, judge, plain_bytes, prescan};
+
+use crate::world::{actor, anything, commit, note, scan};
+
+fn typed(document: &mut Automerge, changes: usize, letters: usize) {
+    let text = document.get(ROOT, "plan").unwrap().unwrap().1;
+    let words = "gait training with cues "[..letters].to_owned();
+    for _ in 0..changes {
+        let edit = |tx: &mut automerge::transaction::Transaction<'_>| {
+            let end = tx.length(&text);
+            tx.splice_text(&text, end, 0, &words)
+        };
+        document.transact_with(|_| commit(), edit).unwrap();
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a measurement reads the clock")]
+fn median_us(mut work: impl FnMut()) -> u128 {
+    let mut times: Vec<u128> = (0..15)
+        .map(|_| {
+            let start = std::time::Instant::now();
+            work();
+            start.elapsed().as_nanos() / 1_000
+        })
+        .collect();
+    times.sort();
+    times[7]
+}
+
+#[test]
+#[ignore = "a measurement, not a check"]
+fn cost_of_a_push_of_five_changes() {
+    println!("changes letters | prescan 5 | index | clone | judge 5 | save+load alone (us)");
+    for (count, letters) in [(70, 20), (200, 20), (1_200, 1), (4_000, 1)] {
+        let mut document = note();
+        typed(&mut document, count, letters);
+        let mut editor = document.clone().with_actor(actor(2));
+        typed(&mut editor, 4, 20);
+        editor.transact_with(|_| commit(), |tx| tx.put(ROOT, "side", "left")).unwrap();
+        let added = document.get_changes_added(&editor);
+        let waiting: Vec<Candidate> = added.iter().map(scan).collect();
+        let bytes: Vec<Vec<u8>> = added.iter().map(plain_bytes).collect();
+        let index = AncestryIndex::of(&document).unwrap();
+        let scanned =
+            median_us(|| bytes.iter().for_each(|bytes| drop(black_box(prescan(bytes, &Limits::V1)))));
+        let indexed = median_us(|| drop(black_box(AncestryIndex::of(&document))));
+        let cloned = median_us(|| drop(black_box((document.clone(), index.clone()))));
+        let judged = median_us(|| {
+            let judged = judge(&document, &index, &waiting, &Policy::default(), &mut anything).unwrap();
+            assert_eq!(judged.into_document().2.len(), 5);
+        });
+        let reloaded = median_us(|| drop(black_box(Automerge::load(&document.save()).unwrap())));
+        println!("{count:7} {letters:7} | {scanned:9} | {indexed:5} | {cloned:5} | {judged:7} | {reloaded}");
+    }
+}
