@@ -165,7 +165,8 @@ pub(crate) fn frame_after<V: Vfs + ?Sized>(
             seq: head.first_seq.saturating_sub(1),
             chain: head.before,
         };
-        if before.seq > tip.seq || (before.seq == tip.seq && before.chain == tip.chain) {
+        // One with the next number and another chain proves that one of the two was forged.
+        if before.seq >= tip.seq {
             return Ok(Some((at, before)));
         }
     }
