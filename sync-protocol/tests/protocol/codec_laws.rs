@@ -255,3 +255,35 @@ fn a_list_over_its_bound_is_not_read() {
     let error = need(limits::HASHES_MAX as u64 + 1).expect_err("over the bound").to_string();
     assert!(error.contains("a list is longer than the protocol allows"), "{error}");
 }
+
+#[test]
+fn unknown_fields_inside_a_page_are_skipped() {
+    let report = FeedReport { document: document(9), digest: position(1).chain, body: None };
+    let left = ScopeChange { scope: ScopeName::Clinic, documents: Vec::new() };
+    let mut frame = vec![codec::FORMAT];
+    let mut e = Encoder::new(&mut frame);
+    e.array(2).expect("vec").u16(kind::PAGE).expect("vec").array(4).expect("vec").array(3).expect("vec");
+    // A report, its entry and its pair of kind and body each with something newer behind.
+    e.array(3).expect("vec").u64(40).expect("vec").array(4).expect("vec").u16(3).expect("vec");
+    e.encode(&report).expect("vec").str("newer").expect("vec").array(0).expect("vec");
+    e.bool(true).expect("vec");
+    // A scope with something newer behind its name.
+    e.array(2).expect("vec").u64(41).expect("vec").array(2).expect("vec").u16(6).expect("vec");
+    e.array(1).expect("vec").array(2).expect("vec").u16(1).expect("vec").str("newer").expect("vec");
+    // An entry of a kind from another time.
+    e.array(2)
+        .expect("vec")
+        .u64(42)
+        .expect("vec")
+        .array(2)
+        .expect("vec")
+        .u16(900)
+        .expect("vec")
+        .map(0)
+        .expect("vec");
+    e.encode(cursor(42)).expect("vec").bool(false).expect("vec").u32(1).expect("vec");
+    let bodies = [FeedBody::Report(report), FeedBody::Left(left), FeedBody::Other(900)];
+    let entries = (40..).zip(bodies).map(|(seq, body)| FeedEntry { seq, body }).collect();
+    let page = Page { entries, next: cursor(42), more: false, pull: 1 };
+    assert_eq!(codec::decode(&frame), Ok(Message::Page(page)));
+}

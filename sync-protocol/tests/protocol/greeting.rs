@@ -121,7 +121,7 @@ fn sides_without_a_common_version_say_which_they_speak() {
 #[test]
 fn the_highest_common_version_is_taken() {
     let tablet = TabletConfig { versions: vec![1, 2, 3], ..tablet_config() };
-    let mut pair = Pair::with(tablet, ServerConfig { versions: vec![2, 1], ..server_config() });
+    let mut pair = Pair::with(tablet, ServerConfig { versions: vec![1, 2], ..server_config() });
     pair.settle();
     let Some(TabletEvent::Welcomed(welcome)) = pair.tablet_heard.first() else { panic!("a welcome") };
     assert_eq!(welcome.version, 2);
