@@ -3,7 +3,7 @@
 //! A frame is one format byte, then the CBOR array `[kind, body]`. Before anything is built, the
 //! frame is skimmed ([`skim`]): it must be one well-formed item of definite lengths, not too deep, with
 //! a bounded number of items. Lists are bounded and grown as they are read. So a hostile frame can make
-//! the decoder allocate its own size and about one megabyte, whatever it claims.
+//! the decoder allocate about twice its own size and one megabyte, whatever it claims.
 
 mod skim;
 
