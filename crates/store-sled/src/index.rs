@@ -266,3 +266,23 @@ impl RepairSource for SecondCopy<'_> {
         Some((StoredEntry { seq, epoch: row.epoch, keys, bytes, chain: row.chain }, start.epoch_id))
     }
 }
+
+/// Damage for tests.
+#[cfg(test)]
+impl Index {
+    pub(crate) fn spoil_row(&self, seq: u64, with: Option<&[u8]>) -> Result<(), Broken> {
+        let name = seq.to_be_bytes();
+        match with {
+            Some(bytes) => self.rows.insert(name, bytes)?,
+            None => self.rows.remove(name)?,
+        };
+        Ok(())
+    }
+    pub(crate) fn spoil_pieces(&self) -> Result<(), Broken> {
+        Ok(self.pieces.clear()?)
+    }
+    pub(crate) fn spoil_key(&self, key: Key, seq: u64) -> Result<(), Broken> {
+        self.keys.remove(row::key_name(key, seq))?;
+        Ok(())
+    }
+}

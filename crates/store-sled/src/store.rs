@@ -255,12 +255,20 @@ impl StoreReader for SledStore {
                 Found::Missing | Found::Damaged => None,
             })
         })?;
-        if let (Some((row, Some((keys, bytes)))), Some(before)) = (found, self.chain_before(seq)?)
-            && chain_after(before, seq, &keys, &bytes) == row.chain
-        {
-            return Ok(Some(StoredEntry { seq, epoch: row.epoch, keys, bytes, chain: row.chain }));
+        let (Some((row, copy)), Some(before)) = (found, self.chain_before(seq)?) else {
+            return self.read_through(seq).map(Some);
+        };
+        let sound = |(keys, bytes): &KeysAndBytes| chain_after(before, seq, keys, bytes) == row.chain;
+        let record = match copy.filter(sound) {
+            Some(record) => Some(record),
+            None => self.journal.read(seq, row.place)?.filter(sound),
+        };
+        match record {
+            Some((keys, bytes)) => {
+                Ok(Some(StoredEntry { seq, epoch: row.epoch, keys, bytes, chain: row.chain }))
+            }
+            None => self.read_through(seq).map(Some),
         }
-        self.read_through(seq).map(Some)
     }
 
     fn scan(&self, after: u64, limit: usize) -> Result<Vec<StoredEntry>, StoreError> {
@@ -330,3 +338,6 @@ impl Store for SledStore {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
