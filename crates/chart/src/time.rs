@@ -208,6 +208,11 @@ impl Span {
     pub fn minutes(self) -> Minutes {
         Minutes(u32::try_from(self.end - self.start).unwrap_or(u32::MAX))
     }
+    /// The stretch two spans share, if they share at least a minute.
+    pub fn shared(self, other: Span) -> Option<Span> {
+        let (start, end) = (self.start.max(other.start), self.end.min(other.end));
+        (start < end).then_some(Span { start, end })
+    }
     /// How many minutes two spans share.
     pub fn overlap(self, other: Span) -> Minutes {
         let shared = self.end.min(other.end) - self.start.max(other.start);

@@ -9,13 +9,21 @@
 //! group; `recompute` puts them together. [`assess`] and [`vectors`] are the doors for files and scripts.
 
 pub mod assess;
+mod assistant;
+mod bundling;
 mod checks;
+mod day;
+mod disputes;
+mod finding;
 pub mod limits;
+mod recompute;
 pub mod rulebook;
 pub mod units;
 pub mod vectors;
+mod view;
 mod words;
 
 pub use assess::assess_line;
+pub use recompute::recompute;
 pub use rulebook::{Rulebook, RulebookError};
 pub use vectors::{Failure, VectorOutcome, run_vectors};

@@ -10,15 +10,16 @@ mod rows;
 
 use std::collections::BTreeMap;
 
-use chart::code::ServiceCode;
+use chart::code::{Discipline, ServiceCode};
 use chart::report::{RulebookName, UnitRule};
 use chrono::NaiveDate;
 
 pub use load::RulebookError;
 pub use rows::{
     ActiveTreatment, AssistantModifier, Basis, Bucket, Code, Contact, Conversion, Edition,
-    ExcludedProfession, Fee, FindingText, Flag, Method, Mue, NotPayable, Pair, Payer, Policy, PolicyKind,
-    Pooled, Retired, ServiceRole, Setting, Source, Therapy, UnitRuleRow, WordList, YearAmounts,
+    ExcludedProfession, Fee, FindingText, Flag, Method, ModifierSet, Mue, NotPayable, Pair, Payer,
+    PlanModifier, Policy, PolicyKind, Pooled, Retired, ServiceRole, Setting, Source, Therapy, UnitRuleRow,
+    WordList, YearAmounts,
 };
 
 /// Whether a code may be used on a date.
@@ -52,6 +53,8 @@ pub struct Rulebook {
     pub(crate) years: BTreeMap<i32, YearAmounts>,
     pub(crate) conversions: Vec<Conversion>,
     pub(crate) assistant_modifiers: Vec<AssistantModifier>,
+    pub(crate) modifier_sets: BTreeMap<String, ModifierSet>,
+    pub(crate) plan_modifiers: Vec<PlanModifier>,
     pub(crate) editions: Vec<Edition>,
     pub(crate) pairs: BTreeMap<String, BTreeMap<ServiceCode, Pair>>,
 }
@@ -136,6 +139,16 @@ impl Rulebook {
     /// The words of a list; empty if there is no such list (loading checks that there is).
     pub(crate) fn words(&self, list: &str) -> &[String] {
         self.lists.get(list).map_or(&[], |list| &list.words)
+    }
+
+    /// The modifiers of a set; empty if there is no such set (loading checks that there is).
+    pub(crate) fn modifiers(&self, set: &str) -> &[String] {
+        self.modifier_sets.get(set).map_or(&[], |set| &set.modifiers)
+    }
+
+    /// The modifier of a discipline's plan.
+    pub(crate) fn plan_modifier(&self, discipline: &Discipline) -> Option<&str> {
+        self.plan_modifiers.iter().find(|row| row.discipline == *discipline).map(|row| row.modifier.as_str())
     }
 
     /// A threshold: the clinic's own value if it set one that reads as a number, else the rulebook's.

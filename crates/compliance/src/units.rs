@@ -59,6 +59,21 @@ impl Division {
         units
     }
 
+    /// Whether some accepted allocation gives every service at least these units.
+    fn covers(&self, units: &UnitMap) -> bool {
+        let mut extra = 0usize;
+        let fits = units.iter().all(|(service, given)| {
+            let base = self.base.get(service).copied().unwrap_or(0);
+            let sure = base.saturating_add(u32::from(self.sure.contains(service)));
+            if *given <= sure {
+                return true;
+            }
+            extra += 1;
+            self.tie.contains(service) && *given <= base.saturating_add(1)
+        });
+        fits && extra <= self.open
+    }
+
     /// Whether the rule accepts these units, services without an entry counting zero.
     fn accepts(&self, units: &UnitMap) -> bool {
         let mut extra = 0;
@@ -203,12 +218,22 @@ pub fn count(book: &Rulebook, rule: UnitRule, work: &Work, picks: &[UnitMap]) ->
     }
 }
 
-/// Whether a rule accepts these units for what was done. Codes that are not in the pool are not looked at.
-pub(crate) fn accepts(book: &Rulebook, rule: UnitRule, work: &Work, units: &UnitMap) -> bool {
+/// Whether some allocation the rule accepts gives every code at least these units.
+pub(crate) fn fits_within(book: &Rulebook, rule: UnitRule, work: &Work, units: &UnitMap) -> bool {
     let services = Services::of(book, work);
     book.unit_rules
         .get(&rule)
-        .is_some_and(|row| divide(row, services.timed.clone()).accepts(&services.united(units)))
+        .is_some_and(|row| divide(row, services.timed.clone()).covers(&services.united(units)))
+}
+
+/// The fewest minutes of the day that give so many units, where the total fixes them.
+pub(crate) fn least_minutes(rule: &UnitRuleRow, units: u32) -> u64 {
+    match u64::from(units).checked_sub(1) {
+        Some(whole) => {
+            whole.saturating_mul(u64::from(rule.unit_minutes)).saturating_add(u64::from(rule.unit_from))
+        }
+        None => 0,
+    }
 }
 
 /// Whether a code's minutes belong to the pool.

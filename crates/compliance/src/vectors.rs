@@ -3,6 +3,7 @@
 //! A file whose shape is not known is reported as not understood, never as passed; so is an empty one.
 //! Cases are read leniently (fields the engine has no use for are passed over), answers strictly.
 
+mod findings;
 mod units;
 
 use serde_json::Value;
@@ -42,7 +43,10 @@ pub(crate) type CaseResult = Result<(), (String, String)>;
 type Runner = fn(&Value, &Rulebook) -> CaseResult;
 
 /// The kinds of cases: name, the fields by which a case is known, and what runs it.
-const KINDS: &[(&str, &[&str], Runner)] = &[("units", &["rule_set", "services", "expected"], units::run)];
+const KINDS: &[(&str, &[&str], Runner)] = &[
+    ("units", &["rule_set", "services", "expected"], units::run),
+    ("findings", &["note", "must_include"], findings::run),
+];
 
 /// Runs a file of cases: a JSON list, or an object with such a list under `cases`.
 pub fn run_vectors(name: &str, text: &str, book: &Rulebook) -> VectorOutcome {

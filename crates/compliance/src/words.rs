@@ -5,6 +5,7 @@
 /// Names of the word lists the checks read; loading a rulebook without one of them fails.
 pub(crate) const LISTS_READ: &[&str] = &[
     "re-education-elements",
+    "elements-beyond-stretching",
     "re-education-techniques",
     "named-activities",
     "stop-phrases",

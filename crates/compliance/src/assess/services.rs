@@ -11,11 +11,8 @@ use crate::limits;
 use crate::rulebook::{Basis, CodeState, Rulebook};
 use crate::units::{UnitMap, Work, count, is_pooled};
 
-/// A counting rule by its name.
-pub(crate) type Rule = UnitRule;
-
 /// Reads a rule's name; a payer's name is taken for its rule.
-pub(crate) fn rule_named(name: &str, book: &Rulebook) -> Option<Rule> {
+fn rule_named(name: &str, book: &Rulebook) -> Option<UnitRule> {
     let text = Value::String(name.to_owned());
     serde_json::from_value(text).ok().or_else(|| book.payer(name).and_then(|payer| payer.unit_rule))
 }
@@ -63,7 +60,7 @@ fn read(value: &Value, book: &Rulebook) -> Result<Counted, AssessError> {
     Ok(count(book, rule, &work, &picks))
 }
 
-fn rule(object: &Map<String, Value>, book: &Rulebook) -> Result<Rule, AssessError> {
+fn rule(object: &Map<String, Value>, book: &Rulebook) -> Result<UnitRule, AssessError> {
     let names: Vec<&str> =
         ["rule", "rule_set", "payer"].iter().filter_map(|key| object.get(*key)?.as_str()).collect();
     match names.as_slice() {

@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use super::Rulebook;
 use super::rows::{
-    AssistantModifier, Bucket, Code, Conversion, Edition, FindingText, Pair, Payer, Policy, Pooled, Retired,
-    Setting, Source, UnitRuleRow, WordList, YearAmounts,
+    AssistantModifier, Bucket, Code, Conversion, Edition, FindingText, ModifierSet, Pair, Payer,
+    PlanModifier, Policy, Pooled, Retired, Setting, Source, UnitRuleRow, WordList, YearAmounts,
 };
 
 /// Why rule data was refused.
@@ -42,6 +42,8 @@ struct File {
     year: Vec<YearAmounts>,
     conversion: Vec<Conversion>,
     assistant_modifier: Vec<AssistantModifier>,
+    modifier_set: Vec<ModifierSet>,
+    plan_modifier: Vec<PlanModifier>,
     edition: Vec<Edition>,
     pair: Vec<Pair>,
 }
@@ -53,6 +55,18 @@ enum SourceField {
     Key(String),
     Table(Vec<Source>),
 }
+
+/// Names of the modifier sets the checks read.
+const MODIFIER_SETS_READ: &[&str] = &[
+    "distinct",
+    "distinct-exact",
+    "plan",
+    "attestation",
+    "notice-voluntary",
+    "notice-excluded",
+    "notice-signed",
+    "notice-none",
+];
 
 struct Loader {
     book: Rulebook,
@@ -98,6 +112,8 @@ fn empty() -> Rulebook {
         years: BTreeMap::new(),
         conversions: Vec::new(),
         assistant_modifiers: Vec::new(),
+        modifier_sets: BTreeMap::new(),
+        plan_modifiers: Vec::new(),
         editions: Vec::new(),
         pairs: BTreeMap::new(),
     }
@@ -151,6 +167,14 @@ impl Loader {
             self.cite(&row.source);
         }
         self.book.assistant_modifiers.extend(file.assistant_modifier);
+        for row in file.modifier_set {
+            self.cite(&row.source);
+            self.book.modifier_sets.insert(row.name.clone(), row);
+        }
+        for row in &file.plan_modifier {
+            self.cite(&row.source);
+        }
+        self.book.plan_modifiers.extend(file.plan_modifier);
         self.take_pairs(file.edition, file.pair)
     }
 
@@ -267,14 +291,19 @@ impl Loader {
         if ids.len() != self.book.findings.len() {
             return Err(whole("a finding's id stands twice".to_owned()));
         }
-        for check in crate::checks::CHECKS_PUSHED {
-            if !self.book.findings.contains_key(*check) {
+        for check in crate::checks::pushed() {
+            if !self.book.findings.contains_key(check) {
                 return Err(whole(format!("the check `{check}` has no finding text")));
             }
         }
         for list in crate::words::LISTS_READ {
             if !self.book.lists.contains_key(*list) {
                 return Err(whole(format!("the word list `{list}` is missing")));
+            }
+        }
+        for set in MODIFIER_SETS_READ {
+            if !self.book.modifier_sets.contains_key(*set) {
+                return Err(whole(format!("the modifier set `{set}` is missing")));
             }
         }
         self.check_policies().map_err(whole)

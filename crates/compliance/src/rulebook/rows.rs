@@ -155,6 +155,9 @@ pub struct Code {
     /// Fewest and most body regions it stands for.
     #[serde(default)]
     pub regions: Option<(u32, u32)>,
+    /// Professions that usually furnish it; empty where nobody asks.
+    #[serde(default)]
+    pub professions: Vec<Profession>,
     /// The only discipline it belongs to.
     #[serde(default)]
     pub discipline: Option<Discipline>,
@@ -518,6 +521,34 @@ pub struct AssistantModifier {
     pub with: String,
     /// The plan it belongs to.
     pub discipline: Discipline,
+    /// First day.
+    pub from: NaiveDate,
+    /// Citation key.
+    pub source: String,
+}
+
+/// Modifiers that say one thing.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModifierSet {
+    /// What they say.
+    pub name: String,
+    /// The modifiers.
+    pub modifiers: Vec<String>,
+    /// First day.
+    pub from: NaiveDate,
+    /// Citation key.
+    pub source: String,
+}
+
+/// The modifier of a discipline's plan.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlanModifier {
+    /// The discipline.
+    pub discipline: Discipline,
+    /// The modifier.
+    pub modifier: String,
     /// First day.
     pub from: NaiveDate,
     /// Citation key.

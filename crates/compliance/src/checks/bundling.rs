@@ -1,0 +1,46 @@
+//! Modifiers and bundling: what a line carries against what its day, payer and performer ask for.
+//!
+//! Modifiers are plain fields of the note (`modifiers.` and the code). The plan and assistant modifiers are
+//! asked for only once a note records modifiers at all: before that the claim builder sets them.
+
+mod lines;
+mod pairs;
+
+use super::Check;
+use crate::view::View;
+
+pub(super) const CHECKS: &[Check] = &[
+    Check { pushes: &["modifier-discipline-missing", "modifier-discipline-conflict"], run: lines::plan },
+    Check {
+        pushes: &[
+            "modifier-assistant-missing",
+            "modifier-assistant-mispaired",
+            "modifier-assistant-not-needed",
+            "modifier-assistant-split-line",
+            "modifier-assistant-method",
+        ],
+        run: lines::assistant,
+    },
+    Check { pushes: &["modifier-too-many", "gx-gy-mismatch", "gz-with-abn"], run: lines::form },
+    Check {
+        pushes: &["excluded-profession-unmarked", "at-missing", "cmt-regions-mismatch"],
+        run: lines::profession,
+    },
+    Check {
+        pushes: &[
+            "ncci-pair-needs-modifier",
+            "ncci-pair-never",
+            "ncci-cmt-same-region",
+            "ncci-59-not-distinct",
+        ],
+        run: pairs::pairs,
+    },
+    Check { pushes: &["ncci-59-without-pair", "ncci-59-prefer-x"], run: pairs::purpose },
+    Check { pushes: &["ncci-table-stale"], run: pairs::edition },
+];
+
+/// Whether a line carries the yearly threshold's attestation.
+pub(super) fn carries_attestation(view: &View<'_>) -> bool {
+    let kx = view.book.modifiers("attestation");
+    view.own_codes().iter().any(|code| lines::modifiers(view, code).iter().any(|m| kx.contains(m)))
+}

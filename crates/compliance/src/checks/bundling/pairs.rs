@@ -1,0 +1,121 @@
+//! Pairs of codes of one day, and whether a modifier between them means something.
+
+use std::collections::BTreeSet;
+
+use chart::code::ServiceCode;
+use chart::visit::activity_field;
+
+use super::lines::modifiers;
+use crate::bundling::{PairFound, pairs_of};
+use crate::finding::{Findings, finding};
+use crate::rulebook::{Flag, ServiceRole};
+use crate::view::{View, of_activity};
+
+/// Which table applies: the clinic's setting, else the practitioners'.
+fn table<'v>(view: &'v View<'_>) -> &'v str {
+    view.facts.settings.get("ncci_table").map_or("practitioner", |text| text.trim())
+}
+
+fn applies(view: &View<'_>) -> bool {
+    view.has(Flag::Ncci, true)
+}
+
+/// Every code of the patient-day that may be billed, all disciplines.
+fn codes(view: &View<'_>) -> BTreeSet<ServiceCode> {
+    view.lines().into_keys().collect()
+}
+
+fn found(view: &View<'_>) -> Vec<PairFound> {
+    if !applies(view) {
+        return Vec::new();
+    }
+    let own = view.own_codes();
+    let all = pairs_of(view.book, table(view), &codes(view));
+    all.into_iter().filter(|pair| own.contains(&pair.first) || own.contains(&pair.second)).collect()
+}
+
+fn distinct(view: &View<'_>, code: &ServiceCode) -> Option<String> {
+    let set = view.book.modifiers("distinct");
+    modifiers(view, code).into_iter().find(|m| set.contains(m))
+}
+
+pub(super) fn pairs(view: &View<'_>, out: &mut Findings<'_>) {
+    for pair in found(view) {
+        let draft = |check| finding(check).value("first", &pair.first).value("second", &pair.second);
+        if !pair.opens {
+            out.push(draft("ncci-pair-never"));
+            continue;
+        }
+        let marked = distinct(view, &pair.first).or_else(|| distinct(view, &pair.second));
+        if marked.is_none() {
+            out.push(draft("ncci-pair-needs-modifier"));
+        } else if let Some(shared) = overlap(view, &pair) {
+            out.push(draft("ncci-59-not-distinct").value("minutes", shared));
+        }
+        let adjusts = view.row(&pair.first).is_some_and(|row| row.role == Some(ServiceRole::Manipulation));
+        let common: Vec<String> =
+            regions(view, &pair.first).intersection(&regions(view, &pair.second)).cloned().collect();
+        if adjusts && !common.is_empty() {
+            out.push(draft("ncci-cmt-same-region").value("region", common.join(", ")));
+        }
+    }
+}
+
+/// Minutes the two services of a pair share in time.
+fn overlap(view: &View<'_>, pair: &PairFound) -> Option<u32> {
+    let spans = |code: &ServiceCode| {
+        view.day.segs.iter().filter(|seg| seg.code() == code).filter_map(|seg| seg.span).collect::<Vec<_>>()
+    };
+    let second = spans(&pair.second);
+    let shared = spans(&pair.first)
+        .into_iter()
+        .flat_map(|a| second.iter().map(move |b| a.overlap(*b).count()).collect::<Vec<_>>());
+    shared.max().filter(|minutes| *minutes > 0)
+}
+
+/// The body regions a code was given in: of its activities, and of the note's field for it.
+pub(super) fn regions(view: &View<'_>, code: &ServiceCode) -> BTreeSet<String> {
+    let mut text = vec![view.field(&format!("region.{code}")).to_owned()];
+    for (_, activity, segs) in view.activities() {
+        if segs.iter().any(|seg| seg.code() == code) {
+            text.push(of_activity(&activity, activity_field::REGION).to_owned());
+        }
+    }
+    let parts = text.iter().flat_map(|text| text.split([';', ',']));
+    parts.map(|part| part.trim().to_lowercase()).filter(|part| !part.is_empty()).collect()
+}
+
+pub(super) fn purpose(view: &View<'_>, out: &mut Findings<'_>) {
+    let all = found(view);
+    let exact = view.book.modifiers("distinct-exact");
+    for code in view.own_codes() {
+        let Some(modifier) = distinct(view, &code) else { continue };
+        let draft = |check| finding(check).value("code", &code).value("modifier", &modifier);
+        if !all.iter().any(|pair| pair.first == code || pair.second == code) {
+            if applies(view) {
+                out.push(draft("ncci-59-without-pair"));
+            }
+        } else if !exact.contains(&modifier)
+            && all
+                .iter()
+                .any(|pair| pair.opens && (pair.first == code || pair.second == code) && apart(view, pair))
+        {
+            out.push(draft("ncci-59-prefer-x"));
+        }
+    }
+}
+
+/// Whether both services of a pair have times and these do not touch.
+fn apart(view: &View<'_>, pair: &PairFound) -> bool {
+    let timed = |code: &ServiceCode| view.day.segs.iter().any(|seg| seg.code() == code && seg.span.is_some());
+    timed(&pair.first) && timed(&pair.second) && overlap(view, pair).is_none()
+}
+
+pub(super) fn edition(view: &View<'_>, out: &mut Findings<'_>) {
+    let Some(date) = view.date.filter(|_| applies(view) && view.own_codes().len() > 1) else { return };
+    let of_table = || view.book.editions.iter().filter(|edition| edition.setting == table(view));
+    if !of_table().any(|edition| (edition.from..=edition.until).contains(&date)) {
+        let name = of_table().next_back().map_or("none", |edition| edition.name.as_str());
+        out.push(finding("ncci-table-stale").value("edition", name).value("date", date));
+    }
+}
