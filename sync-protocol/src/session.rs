@@ -29,7 +29,8 @@ pub struct Failure {
 }
 
 impl Failure {
-    pub(crate) fn fatal(code: ErrorCode, sentence: impl Into<String>) -> Self {
+    /// A trouble that ends the connection.
+    pub fn fatal(code: ErrorCode, sentence: impl Into<String>) -> Self {
         Self {
             code,
             sentence: sentence.into(),

@@ -1,1 +1,41 @@
-//! hub
+//! The clinic's machine: what a server does with frames, batches and time, without a socket or a disk.
+//!
+//! **The contract of the loop.** The owner hands in time, randomness, a [`store::StoreReader`] and what
+//! happened; after every call it drains: [`Hub::poll_commit`] (at most one batch is in flight; its end
+//! comes back through [`Hub::committed`] or [`Hub::commit_failed`]), [`Hub::poll_keep`],
+//! [`Hub::poll_transmit`], [`Hub::poll_closed`], [`Hub::poll_done`]; while nothing else is ready it calls
+//! [`Hub::work`], and at [`Hub::poll_timeout`] it calls [`Hub::handle_timeout`].
+//!
+//! **Durable first, judged second, derived last.** A push passes the door ([`door`]), becomes an entry of
+//! the next batch, and is receipted when that batch is durable. Only then is it judged ([`judging`]); the
+//! verdict is an entry too. What follows from it ([`reports`]) is derived, published by a marker, and can
+//! be computed again at any time. Nothing is sent or shown before its commit; no document is touched
+//! before its receipt.
+//!
+//! The log alone is the record: everything here but open connections can be built from it again, and is,
+//! when [`Hub::open`] finds work without a verdict or verdicts without their reports.
+
+mod acts;
+mod connection;
+mod directory;
+mod door;
+mod entry;
+mod feed;
+mod hub;
+mod judging;
+mod keys;
+mod ledger;
+pub mod limits;
+mod metrics;
+mod record;
+mod reports;
+mod resident;
+mod review;
+mod startup;
+mod supply;
+mod views;
+
+pub use directory::Directory;
+pub use hub::{ConnectionId, Enrolment, Hub, HubConfig, HubError, Ticket};
+pub use metrics::Metrics;
+pub use views::{QuarantineRow, QueueRow, ReviewHistory, ReviewNote};

@@ -261,3 +261,24 @@ pub fn digest_of<T: Serialize>(value: &T) -> Digest {
 fn values<T: Serialize>(name: &str, value: &T) -> Input {
     Input::Values { name: name.to_owned(), digest: digest_of(value) }
 }
+
+/// An episode as rules ask, without the visits.
+pub fn episode(episode: &chart::episode::Episode) -> EpisodeFacts {
+    EpisodeFacts {
+        diagnoses: episode.diagnoses.fact().agreed().cloned().unwrap_or_default(),
+        goals: episode.goals.clone(),
+        started_on: episode.started_on,
+        fields: episode.fields.clone(),
+        ..EpisodeFacts::default()
+    }
+}
+
+/// Counts one visit of the episode for every code it was given.
+pub fn count_codes(episode: &mut EpisodeFacts, visit: &DaySlice) {
+    let values = visit.segments.iter().flat_map(|segment| segment.value.values());
+    let codes: BTreeSet<_> =
+        values.filter(|value| !value.entered_in_error).map(|value| value.code.clone()).collect();
+    for code in codes {
+        *episode.visits_by_code.entry(code).or_insert(0) += 1;
+    }
+}

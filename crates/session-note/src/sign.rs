@@ -104,3 +104,8 @@ fn put<T: Clone + Ord + Serialize>(
         facts.insert(name.to_owned(), values.collect());
     }
 }
+
+/// SHA-256 of any bytes.
+pub fn digest_bytes(bytes: &[u8]) -> Digest {
+    Digest::from_bytes(sha2::Sha256::digest(bytes).into())
+}

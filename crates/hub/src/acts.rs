@@ -1,0 +1,279 @@
+//! Administrative acts: reference data, enrolment, revocation, release. Each becomes an entry and is done
+//! when that entry is durable.
+
+use std::collections::BTreeSet;
+
+use chart::entropy::{Entropy, draw};
+use chart::ids::{ChangeHash, DeviceId, Digest, DocumentId, PersonId};
+use chart::reference::{Device, Reference, Role, Scope};
+use chart::time::Timestamp;
+use store::{Key, StoreReader};
+use sync_protocol::ReferenceKind;
+
+use crate::entry::{Audit, DEVICE_KIND, Head, Id, ReferenceHead};
+use crate::hub::{After, Code, Enrolment, Hub, HubError, Ticket};
+use crate::keys;
+use crate::limits::{CODE_LIFE_MS, CODES_MAX};
+
+impl Hub {
+    /// Writes a piece of reference data; tablets that follow it get it in their feed.
+    ///
+    /// # Errors
+    /// When the record cannot be written or the data does not fit.
+    pub fn put_reference(
+        &mut self,
+        entropy: &mut dyn Entropy,
+        reader: &dyn StoreReader,
+        reference: Reference,
+    ) -> Result<Ticket, HubError> {
+        self.must_be_writable()?;
+        check(&reference)?;
+        let (kind, id) = kind_and_id(&reference);
+        let mut names = vec![keys::references(&self.record.vault)];
+        names.extend(self.audience(&reference));
+        let head = Head::Reference(ReferenceHead { kind, id: Id::from(id) });
+        let body = serde_json::to_vec(&reference).map_err(|error| HubError::Refused(error.to_string()))?;
+        let entry = self.record.seal_plain(entropy, names, &head, &body)?;
+        let ticket = self.ticket();
+        self.push_entry(entry, vec![After::Done(ticket)]);
+        let moved = match &reference {
+            Reference::Patient(patient) => {
+                let before = self.directory.patients.get(&patient.id);
+                before.is_some_and(|before| before.care_team != patient.care_team).then_some(patient.id)
+            }
+            _ => None,
+        };
+        let everything = matches!(reference, Reference::Settings(_) | Reference::Person(_));
+        self.directory.take(reference);
+        if let Some(patient) = moved {
+            self.replace_patient(entropy, reader, patient)?;
+        }
+        if everything {
+            self.touch_everything(reader)?;
+        }
+        self.pump(reader);
+        Ok(ticket)
+    }
+
+    /// Whose tablets get a piece of reference data.
+    fn audience(&self, reference: &Reference) -> Vec<Key> {
+        let vault = &self.record.vault;
+        let caseload = |person: &PersonId| keys::scope(vault, Scope::Caseload(*person));
+        match reference {
+            Reference::Person(_) | Reference::Settings(_) => vec![keys::everyone(vault)],
+            Reference::Patient(patient) => {
+                let before = self.directory.patients.get(&patient.id);
+                let mut teams: BTreeSet<PersonId> = patient.care_team.clone();
+                teams.extend(before.into_iter().flat_map(|before| before.care_team.iter().copied()));
+                let mut audience: Vec<Key> = teams.iter().map(caseload).collect();
+                audience.push(keys::scope(vault, Scope::Clinic));
+                audience
+            }
+            Reference::Appointment(appointment) => {
+                vec![caseload(&appointment.provider), keys::scope(vault, Scope::Clinic)]
+            }
+            // Other tablets' keys and states are the server's business alone.
+            Reference::Device(_) => Vec::new(),
+        }
+    }
+
+    /// Makes a one-time code for a new tablet, good for fifteen minutes; only its digest is kept.
+    ///
+    /// # Errors
+    /// When too many codes wait, or a person is not known.
+    pub fn issue_code(
+        &mut self,
+        now: Timestamp,
+        entropy: &mut dyn Entropy,
+        device_name: &str,
+        people: BTreeSet<PersonId>,
+    ) -> Result<(Ticket, String), HubError> {
+        self.must_be_writable()?;
+        self.codes.retain(|code| code.expires_at > now);
+        if self.codes.len() >= CODES_MAX {
+            return Err(HubError::Refused("too many enrolment codes are waiting to be used".to_owned()));
+        }
+        if let Some(unknown) = people.iter().find(|person| !self.directory.active(**person)) {
+            return Err(HubError::Refused(format!("{unknown} does not work here")));
+        }
+        let code = spell(draw(entropy));
+        self.codes.push(Code {
+            digest: digest_of_code(&code),
+            device_name: device_name.chars().take(80).collect(),
+            people,
+            expires_at: now.plus_ms(CODE_LIFE_MS),
+        });
+        let ticket = self.audit(now, entropy, "code", &serde_json::json!({ "device_name": device_name }))?;
+        Ok((ticket, code))
+    }
+
+    /// Enrols a tablet that brings a code and its own public key. A code works once.
+    ///
+    /// # Errors
+    /// When the code is not good, with the same sentence whatever is wrong with it.
+    pub fn enrol(
+        &mut self,
+        now: Timestamp,
+        entropy: &mut dyn Entropy,
+        reader: &dyn StoreReader,
+        code: &str,
+        public_key: [u8; 32],
+    ) -> Result<(Ticket, Enrolment), HubError> {
+        self.must_be_writable()?;
+        let digest = digest_of_code(code.trim());
+        let usable = self.codes.iter().position(|code| code.digest == digest && code.expires_at > now);
+        let Some(place) = usable else {
+            return Err(HubError::Refused("this enrolment code is not good, or not any more".to_owned()));
+        };
+        if ed25519_dalek::VerifyingKey::from_bytes(&public_key).is_err() {
+            return Err(HubError::Refused("the tablet's public key is not a key".to_owned()));
+        }
+        let code = self.codes.swap_remove(place);
+        let device = Device {
+            id: DeviceId::random(entropy),
+            name: code.device_name,
+            public_key: Digest::from_bytes(public_key).to_string(),
+            people: code.people,
+            enrolled_at: now,
+            revoked_at: None,
+        };
+        let enrolment = Enrolment {
+            device: device.id,
+            clinic: self.config.clinic,
+            site_public_key: Digest::from_bytes(self.signer.verifying_key().to_bytes()).to_string(),
+            name: device.name.clone(),
+            people: device.people.clone(),
+        };
+        let ticket = self.put_reference(entropy, reader, Reference::Device(device))?;
+        Ok((ticket, enrolment))
+    }
+
+    /// Revokes a tablet: nothing more is sent to it, what it still brings is held for a supervisor.
+    ///
+    /// # Errors
+    /// When there is no such tablet.
+    pub fn revoke_device(
+        &mut self,
+        now: Timestamp,
+        entropy: &mut dyn Entropy,
+        reader: &dyn StoreReader,
+        device: DeviceId,
+    ) -> Result<Ticket, HubError> {
+        let known = self.directory.devices.get(&device).cloned();
+        let Some(mut known) = known else {
+            return Err(HubError::Refused(format!("there is no tablet {device}")));
+        };
+        known.revoked_at.get_or_insert(now);
+        let ticket = self.put_reference(entropy, reader, Reference::Device(known))?;
+        let open: Vec<_> = self
+            .connections
+            .iter()
+            .filter(|(_, connection)| connection.device == Some(device))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in open {
+            if let Some(connection) = self.connections.get_mut(&id) {
+                let sentence = "this tablet was revoked; its unsent work is kept for a supervisor";
+                let failure =
+                    sync_protocol::Failure::fatal(sync_protocol::ErrorCode::DeviceRevoked, sentence);
+                _ = connection.session.error(failure);
+            }
+        }
+        Ok(ticket)
+    }
+
+    /// Releases held changes: the original bytes are judged and, if they fit, admitted under their
+    /// original author.
+    ///
+    /// # Errors
+    /// When the person may not release, or nothing of it is held.
+    #[expect(clippy::too_many_arguments, reason = "a release names who, what and why")]
+    pub fn release(
+        &mut self,
+        now: Timestamp,
+        entropy: &mut dyn Entropy,
+        reader: &dyn StoreReader,
+        document: DocumentId,
+        hashes: &[ChangeHash],
+        by: PersonId,
+        reason: &str,
+    ) -> Result<Ticket, HubError> {
+        self.must_be_writable()?;
+        let supervises = |person: &chart::reference::Person| person.roles.contains(&Role::Supervisor);
+        if !self.directory.active(by) || !self.directory.people.get(&by).is_some_and(supervises) {
+            return Err(HubError::Refused("only a supervisor releases held work".to_owned()));
+        }
+        if reason.trim().is_empty() {
+            return Err(HubError::Refused("a release needs a reason".to_owned()));
+        }
+        let released = self.release_held(entropy, reader, document, hashes)?;
+        if released == 0 {
+            return Err(HubError::Refused("nothing of this is held".to_owned()));
+        }
+        let told: Vec<String> = hashes.iter().map(ToString::to_string).collect();
+        let record = serde_json::json!({
+            "document": document, "changes": told, "by": by, "reason": reason, "released": released,
+        });
+        let ticket = self.audit(now, entropy, "release", &record)?;
+        self.pump(reader);
+        Ok(ticket)
+    }
+
+    fn audit(
+        &mut self,
+        now: Timestamp,
+        entropy: &mut dyn Entropy,
+        act: &str,
+        record: &serde_json::Value,
+    ) -> Result<Ticket, HubError> {
+        let head = Head::Audit(Audit { act: act.to_owned(), at_ms: now.unix_ms() });
+        let names = vec![keys::audit(&self.record.vault)];
+        let entry = self.record.seal_plain(entropy, names, &head, record.to_string().as_bytes())?;
+        let ticket = self.ticket();
+        self.push_entry(entry, vec![After::Done(ticket)]);
+        Ok(ticket)
+    }
+}
+
+fn check(reference: &Reference) -> Result<(), HubError> {
+    let name = match reference {
+        Reference::Person(person) => &person.name,
+        Reference::Patient(patient) => &patient.name,
+        Reference::Device(device) => &device.name,
+        Reference::Settings(settings) => &settings.name,
+        Reference::Appointment(_) => return Ok(()),
+    };
+    if name.trim().is_empty() || name.len() > 200 {
+        return Err(HubError::Refused("a name has between 1 and 200 bytes".to_owned()));
+    }
+    Ok(())
+}
+
+fn kind_and_id(reference: &Reference) -> (u16, [u8; 16]) {
+    match reference {
+        Reference::Person(person) => (ReferenceKind::Person.number(), *person.id.as_bytes()),
+        Reference::Patient(patient) => (ReferenceKind::Patient.number(), *patient.id.as_bytes()),
+        Reference::Appointment(appointment) => {
+            (ReferenceKind::Appointment.number(), *appointment.id.as_bytes())
+        }
+        Reference::Settings(settings) => (ReferenceKind::Clinic.number(), *settings.clinic.as_bytes()),
+        Reference::Device(device) => (DEVICE_KIND, *device.id.as_bytes()),
+    }
+}
+
+/// Twelve letters and digits that cannot be mistaken for one another, in groups of four: 60 bits.
+fn spell(bytes: [u8; 12]) -> String {
+    const ALPHABET: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+    let letters: Vec<char> = bytes
+        .iter()
+        .filter_map(|byte| ALPHABET.get(usize::from(byte % 32)))
+        .map(|letter| char::from(*letter))
+        .collect();
+    letters.chunks(4).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join("-")
+}
+
+fn digest_of_code(code: &str) -> Digest {
+    let plain: String =
+        code.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_uppercase();
+    Digest::from_bytes(*blake3::hash(plain.as_bytes()).as_bytes())
+}

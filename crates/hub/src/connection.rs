@@ -1,0 +1,49 @@
+//! One tablet's connection as the hub sees it: the protocol machine, who proved what, and how far the
+//! feed has been sent. Holds nothing that must survive.
+
+use std::collections::BTreeSet;
+
+use chart::ids::{DeviceId, PersonId};
+use chart::reference::Scope;
+use store::Key;
+use sync_protocol::ServerSession;
+
+/// A connection's state.
+pub(crate) struct Connection {
+    pub(crate) session: ServerSession,
+    pub(crate) device: Option<DeviceId>,
+    pub(crate) person: Option<PersonId>,
+    pub(crate) clock_ahead_ms: i64,
+    pub(crate) scopes: BTreeSet<Scope>,
+    /// The keys whose entries this connection is sent.
+    pub(crate) follows: Vec<Key>,
+    pub(crate) pull: Option<Following>,
+    /// Work entries that came over this very connection: their author has the bytes.
+    pub(crate) brought: BTreeSet<u64>,
+}
+
+/// An open pull.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Following {
+    pub(crate) number: u32,
+    pub(crate) after: u64,
+    pub(crate) page_bytes: usize,
+    pub(crate) live: bool,
+    /// Whether a page was sent since the pull: an empty first page tells the tablet it is up to date.
+    pub(crate) answered: bool,
+}
+
+impl Connection {
+    pub(crate) const fn new(session: ServerSession) -> Self {
+        Self {
+            session,
+            device: None,
+            person: None,
+            clock_ahead_ms: 0,
+            scopes: BTreeSet::new(),
+            follows: Vec::new(),
+            pull: None,
+            brought: BTreeSet::new(),
+        }
+    }
+}

@@ -1,0 +1,434 @@
+//! The machine itself: its state, its connections and the way of a batch. What happens to a push, a
+//! verdict or a report stands in the files named after them.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use chart::entropy::{Entropy, draw};
+use chart::ids::{ActorId, ChangeHash, ClinicId, DeviceId, Digest, DocumentId, EpochId, PersonId};
+use chart::time::Timestamp;
+use compliance::Rulebook;
+use ed25519_dalek::SigningKey;
+use session_note::schema::Kind;
+use store::{Batch, Key, NewEntry, Retained, StoreReader, Tip};
+use sync_protocol::message::{LogPosition, ReceiptItem};
+use sync_protocol::{ErrorCode, Failure, ServerConfig, ServerSession, VERSIONS};
+
+use crate::connection::Connection;
+use crate::directory::Directory;
+use crate::ledger::WorkNote;
+use crate::limits::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX};
+use crate::metrics::Metrics;
+use crate::record::{Record, RecordError};
+use crate::resident::Residents;
+
+/// What a hub is given at the start.
+pub struct HubConfig {
+    /// The clinic.
+    pub clinic: ClinicId,
+    /// The clinic's key: every record is sealed under it or under keys wrapped by it.
+    pub clinic_key: [u8; 32],
+    /// The seed of the site's Ed25519 key, which signs verdicts.
+    pub site_key: [u8; 32],
+    /// The rules.
+    pub rulebook: Rulebook,
+    /// How many documents may stay in memory.
+    pub documents_resident_max: usize,
+}
+
+/// Names an open connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(pub u64);
+
+/// Names an administrative act until it is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// What a newly enrolled tablet is told.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Enrolment {
+    /// Its id.
+    pub device: DeviceId,
+    /// The clinic.
+    pub clinic: ClinicId,
+    /// The site's public key, 64 hexadecimal digits.
+    pub site_public_key: String,
+    /// What people call the tablet.
+    pub name: String,
+    /// Who may work on it; empty means everybody.
+    pub people: BTreeSet<PersonId>,
+}
+
+/// Why the hub could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum HubError {
+    /// The record could not be read.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The store could not be read.
+    #[error(transparent)]
+    Store(#[from] store::StoreError),
+    /// The record can no longer be written.
+    #[error("the record cannot be written until the server is started again: {0}")]
+    ReadOnly(String),
+    /// The request does not fit; one sentence says why.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// What is to happen when an entry is durable.
+#[derive(Clone, Debug)]
+pub(crate) enum After {
+    Receipt { connection: ConnectionId, item: ReceiptItem },
+    Work { connection: ConnectionId, work: Box<Arrived> },
+    Places,
+    Done(Ticket),
+}
+
+/// A piece of work that is on its way into the log.
+#[derive(Clone, Debug)]
+pub(crate) struct Arrived {
+    pub(crate) document: DocumentId,
+    pub(crate) note: WorkNote,
+    pub(crate) received_at: Timestamp,
+    pub(crate) clock_ahead_ms: i64,
+    pub(crate) cost_bytes: usize,
+}
+
+pub(crate) struct Pending {
+    pub(crate) entry: Option<NewEntry>,
+    pub(crate) after: Vec<After>,
+}
+
+/// A pending step whose batch is being written.
+struct Flying {
+    after: Vec<After>,
+    keys: Vec<Key>,
+    is_entry: bool,
+}
+
+pub(crate) struct Code {
+    pub(crate) digest: Digest,
+    pub(crate) device_name: String,
+    pub(crate) people: BTreeSet<PersonId>,
+    pub(crate) expires_at: Timestamp,
+}
+
+/// The clinic's machine.
+pub struct Hub {
+    pub(crate) config: HubConfig,
+    pub(crate) signer: SigningKey,
+    pub(crate) record: Record,
+    pub(crate) directory: Directory,
+    pub(crate) residents: Residents,
+    pub(crate) connections: BTreeMap<ConnectionId, Connection>,
+    next_connection: u64,
+    next_ticket: u64,
+    pub(crate) pending: VecDeque<Pending>,
+    in_flight: Option<Vec<Flying>>,
+    pub(crate) read_only: Option<String>,
+    pub(crate) new_epoch: Option<EpochId>,
+    /// Documents with durable work and no verdict, by the first such entry.
+    pub(crate) unjudged: BTreeSet<(u64, DocumentId)>,
+    pub(crate) unjudged_bytes: BTreeMap<DeviceId, usize>,
+    /// Notes whose report may no longer fit its inputs.
+    pub(crate) stale: BTreeSet<DocumentId>,
+    /// Days and episodes whose notes' reports may no longer fit.
+    pub(crate) touched: BTreeSet<Key>,
+    /// Entries that place a document and are not durable: until they are, a day cannot be listed.
+    pub(crate) uncommitted_places: usize,
+    /// The judgement and the snapshots due.
+    pub(crate) snapshots_due: BTreeSet<DocumentId>,
+    /// The cost of each piece of work that waits for its verdict.
+    pub(crate) unjudged_cost: BTreeMap<u64, (DeviceId, usize)>,
+    /// Actors bound by work that is not durable yet.
+    pub(crate) binding: BTreeMap<ActorId, (DeviceId, PersonId, DocumentId)>,
+    pub(crate) keep: Vec<Retained>,
+    pub(crate) codes: Vec<Code>,
+    done: VecDeque<(Ticket, Result<(), String>)>,
+    /// Connections with something new to be sent from the feed.
+    pub(crate) woken: BTreeSet<ConnectionId>,
+    pub(crate) metrics: Metrics,
+    pub(crate) tip: Tip,
+}
+
+impl Hub {
+    pub(crate) fn empty(config: HubConfig, record: Record, tip: Tip) -> Self {
+        Self {
+            signer: SigningKey::from_bytes(&config.site_key),
+            record,
+            directory: Directory::default(),
+            residents: Residents::new(config.documents_resident_max),
+            config,
+            connections: BTreeMap::new(),
+            next_connection: 1,
+            next_ticket: 1,
+            pending: VecDeque::new(),
+            in_flight: None,
+            read_only: None,
+            new_epoch: None,
+            unjudged: BTreeSet::new(),
+            unjudged_bytes: BTreeMap::new(),
+            stale: BTreeSet::new(),
+            touched: BTreeSet::new(),
+            uncommitted_places: 0,
+            snapshots_due: BTreeSet::new(),
+            unjudged_cost: BTreeMap::new(),
+            binding: BTreeMap::new(),
+            keep: Vec::new(),
+            codes: Vec::new(),
+            done: VecDeque::new(),
+            woken: BTreeSet::new(),
+            metrics: Metrics::default(),
+            tip,
+        }
+    }
+
+    /// A transport was connected: the challenge is ready to be sent.
+    pub fn connect(&mut self, now: Timestamp, entropy: &mut dyn Entropy) -> ConnectionId {
+        let id = ConnectionId(self.next_connection);
+        self.next_connection += 1;
+        let config = ServerConfig {
+            site: self.config.clinic,
+            nonce: draw(entropy),
+            versions: VERSIONS.to_vec(),
+            limits: sync_protocol::Limits::default(),
+        };
+        self.connections.insert(id, Connection::new(ServerSession::new(config, now)));
+        id
+    }
+
+    /// The transport is gone.
+    pub fn disconnect(&mut self, connection: ConnectionId) {
+        self.connections.remove(&connection);
+        self.woken.remove(&connection);
+    }
+
+    /// The next frame to send, if any.
+    pub fn poll_transmit(&mut self) -> Option<(ConnectionId, Vec<u8>)> {
+        self.poll_transmit_for(&mut |_| true)
+    }
+
+    /// The next frame to send to a connection whose transport has room.
+    pub fn poll_transmit_for(
+        &mut self,
+        has_room: &mut dyn FnMut(ConnectionId) -> bool,
+    ) -> Option<(ConnectionId, Vec<u8>)> {
+        for (id, connection) in &mut self.connections {
+            if connection.session.outgoing_bytes() == 0 || !has_room(*id) {
+                continue;
+            }
+            if let Some(frame) = connection.session.poll_transmit() {
+                self.metrics.frames_out += 1;
+                self.metrics.bytes_out += frame.len() as u64;
+                return Some((*id, frame));
+            }
+        }
+        None
+    }
+
+    /// A connection that is over: what [`Hub::poll_transmit`] still held for it has been handed out.
+    pub fn poll_closed(&mut self) -> Option<ConnectionId> {
+        let closed = |(id, connection): (&ConnectionId, &Connection)| {
+            (connection.session.is_closed() && connection.session.outgoing_bytes() == 0).then_some(*id)
+        };
+        let id = self.connections.iter().find_map(closed)?;
+        self.disconnect(id);
+        Some(id)
+    }
+
+    /// When to call [`Hub::handle_timeout`] next, and why.
+    pub fn poll_timeout(&self) -> Option<(Timestamp, &'static str)> {
+        self.connections.values().filter_map(|connection| connection.session.poll_timeout()).min()
+    }
+
+    /// An administrative act that is done, or failed with one sentence.
+    pub fn poll_done(&mut self) -> Option<(Ticket, Result<(), String>)> {
+        self.done.pop_front()
+    }
+
+    /// Derived values for [`store::Store::keep`].
+    pub fn poll_keep(&mut self) -> Vec<Retained> {
+        std::mem::take(&mut self.keep)
+    }
+
+    /// People, patients, tablets and settings.
+    pub const fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// The counters.
+    pub fn metrics(&self) -> Metrics {
+        Metrics {
+            connections: self.connections.len() as u64,
+            unjudged: self.unjudged.len() as u64,
+            stale_reports: self.stale.len() as u64,
+            resident: self.residents.len() as u64,
+            replayed: self.residents.replayed,
+            seq: self.tip.seq,
+            epoch: u64::from(self.tip.epoch),
+            read_only: u64::from(self.read_only.is_some()),
+            ..self.metrics
+        }
+    }
+
+    /// Whether nothing waits: no batch, no verdict, no report.
+    pub fn is_idle(&self) -> bool {
+        self.in_flight.is_none()
+            && self.pending.is_empty()
+            && self.unjudged.is_empty()
+            && self.stale.is_empty()
+            && self.touched.is_empty()
+    }
+
+    pub(crate) fn ticket(&mut self) -> Ticket {
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket += 1;
+        ticket
+    }
+
+    pub(crate) fn must_be_writable(&self) -> Result<(), HubError> {
+        match &self.read_only {
+            Some(sentence) => Err(HubError::ReadOnly(sentence.clone())),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn push_entry(&mut self, entry: NewEntry, after: Vec<After>) {
+        self.pending.push_back(Pending { entry: Some(entry), after });
+    }
+
+    /// Something that is to happen once everything pushed so far is durable.
+    pub(crate) fn push_after(&mut self, after: After) {
+        self.pending.push_back(Pending { entry: None, after: vec![after] });
+    }
+
+    /// The next batch to commit, if one waits and none is in flight.
+    pub fn poll_commit(&mut self) -> Option<Batch> {
+        if self.in_flight.is_some() || self.read_only.is_some() {
+            return None;
+        }
+        if self.pending.is_empty() && self.new_epoch.is_none() {
+            return None;
+        }
+        let mut batch = Batch { entries: Vec::new(), new_epoch: self.new_epoch.take() };
+        let mut flight = Vec::new();
+        let mut bytes = 0usize;
+        while let Some(next) = self.pending.front() {
+            let size = next.entry.as_ref().map_or(0, |entry| entry.bytes.len());
+            let full =
+                batch.entries.len() >= BATCH_ENTRIES_MAX || bytes.saturating_add(size) > BATCH_BYTES_MAX;
+            if full && !batch.entries.is_empty() {
+                break;
+            }
+            let Some(Pending { entry, after }) = self.pending.pop_front() else { break };
+            bytes = bytes.saturating_add(size);
+            match entry {
+                Some(entry) => {
+                    flight.push(Flying { after, keys: entry.keys.clone(), is_entry: true });
+                    batch.entries.push(entry);
+                }
+                None => flight.push(Flying { after, keys: Vec::new(), is_entry: false }),
+            }
+        }
+        self.in_flight = Some(flight);
+        Some(batch)
+    }
+
+    /// The batch is durable, its first entry at `first_seq`: only here are receipts made.
+    pub fn committed(&mut self, reader: &dyn StoreReader, first_seq: u64) {
+        let Some(flight) = self.in_flight.take() else { return };
+        self.tip = reader.tip();
+        self.metrics.commits += 1;
+        let position = self.position();
+        let mut receipts: BTreeMap<ConnectionId, Vec<ReceiptItem>> = BTreeMap::new();
+        let mut touched: BTreeSet<Key> = BTreeSet::new();
+        let mut seq = first_seq;
+        for Flying { after, keys, is_entry } in flight {
+            touched.extend(keys);
+            for step in after {
+                match step {
+                    After::Work { connection, work } => {
+                        self.work_is_durable(reader, connection, *work, seq);
+                    }
+                    After::Receipt { connection, item } => {
+                        let item = self.with_covers(reader, item);
+                        receipts.entry(connection).or_default().push(item);
+                    }
+                    After::Places => self.uncommitted_places = self.uncommitted_places.saturating_sub(1),
+                    After::Done(ticket) => self.done.push_back((ticket, Ok(()))),
+                }
+            }
+            seq += u64::from(is_entry);
+        }
+        for (id, items) in receipts {
+            self.metrics.receipts += items.len() as u64;
+            if let Some(connection) = self.connections.get_mut(&id) {
+                // A connection that closed in the meantime asks again when it comes back.
+                _ = connection.session.receipt(items, position);
+            }
+        }
+        for (id, connection) in &self.connections {
+            if connection.follows.iter().any(|key| touched.contains(key)) {
+                self.woken.insert(*id);
+            }
+        }
+        if self.pending.is_empty() {
+            self.binding.clear();
+            self.record.trim(self.config.documents_resident_max.saturating_mul(4));
+        }
+        self.pump(reader);
+    }
+
+    /// The batch could not be written: from here on the record is only read.
+    pub fn commit_failed(&mut self, sentence: &str) {
+        self.read_only = Some(sentence.to_owned());
+        self.in_flight = None;
+        let pending = std::mem::take(&mut self.pending);
+        for step in pending.into_iter().flat_map(|pending| pending.after) {
+            if let After::Done(ticket) = step {
+                self.done.push_back((ticket, Err(sentence.to_owned())));
+            }
+        }
+        for connection in self.connections.values_mut() {
+            let failure =
+                Failure::fatal(ErrorCode::ReadOnly, "the clinic's record cannot be written at the moment");
+            _ = connection.session.error(failure);
+        }
+    }
+
+    /// Says goodbye to every tablet; what waits is lost to nobody, since nothing unreceipted is safe.
+    pub fn shut_down(&mut self) {
+        for connection in self.connections.values_mut() {
+            let failure = Failure::fatal(ErrorCode::ShuttingDown, "the clinic's server is stopping");
+            _ = connection.session.error(failure);
+        }
+    }
+
+    pub(crate) const fn position(&self) -> LogPosition {
+        LogPosition {
+            epoch: self.tip.epoch,
+            epoch_id: self.tip.epoch_id,
+            seq: self.tip.seq,
+            chain: Digest::from_bytes(self.tip.chain.0),
+        }
+    }
+
+    /// `covers` names only heads whose whole ancestry is durable.
+    fn with_covers(&mut self, reader: &dyn StoreReader, mut item: ReceiptItem) -> ReceiptItem {
+        let loaded = self.residents.load(&mut self.record, reader, item.document, None);
+        match loaded {
+            Ok(Some(resident)) => item.covers.retain(|hash| resident.ledger.is_whole(hash)),
+            _ => item.covers.clear(),
+        }
+        item
+    }
+
+    pub(crate) fn kind_of(number: u16) -> Option<Kind> {
+        u8::try_from(number).ok().and_then(Kind::from_number)
+    }
+}
+
+/// The hashes of a list, for sets.
+pub(crate) fn set_of(hashes: &[ChangeHash]) -> BTreeSet<ChangeHash> {
+    hashes.iter().copied().collect()
+}

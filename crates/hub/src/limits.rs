@@ -1,0 +1,26 @@
+//! Every bound of the hub in one place. Hitting one gives a clear word and loses nothing.
+
+/// Bytes of one device's work that may wait for a verdict; above it the door answers "later".
+pub const UNJUDGED_BYTES_PER_DEVICE_MAX: usize = 32 << 20;
+/// How long a tablet that was told "later" should wait, in milliseconds.
+pub const LATER_MS: u64 = 2_000;
+/// Entries of one batch; more wait for the next.
+pub const BATCH_ENTRIES_MAX: usize = 4_096;
+/// Bytes of one batch; more wait for the next. One entry always fits.
+pub const BATCH_BYTES_MAX: usize = 8 << 20;
+/// Log entries looked at for one page of the feed.
+pub const PAGE_SEQS_MAX: usize = 256;
+/// Bytes of bodies in one page.
+pub const PAGE_BYTES_MAX: usize = 512 << 10;
+/// Reports up to this size travel inside the feed, in bytes; larger ones are fetched.
+pub const INLINE_REPORT_BYTES_MAX: usize = 24 << 10;
+/// How long a one-time enrolment code is good for, in milliseconds.
+pub const CODE_LIFE_MS: i64 = 15 * 60_000;
+/// Enrolment codes waiting at once.
+pub const CODES_MAX: usize = 64;
+/// Notes of one patient-day or provider-day that a report reads.
+pub const DAY_NOTES_MAX: usize = 200;
+/// Verdicts a document collects before its snapshot is kept anew.
+pub const SNAPSHOT_EVERY_ENTRIES: u64 = 16;
+/// A clock further off than this is reported, in milliseconds.
+pub const CLOCK_NOTE_MS: i64 = 1_000;

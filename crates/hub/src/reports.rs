@@ -1,0 +1,324 @@
+//! Reports: derived after the verdict, for every note an edit touches and for no other.
+//!
+//! A report that comes out equal is not published again. The engine is the same as on the tablet; what
+//! only a server knows goes in by value and travels with the report.
+
+use std::collections::BTreeSet;
+
+use chart::entropy::Entropy;
+use chart::facts::{DaySlice, EpisodeFacts, Facts, Standing};
+use chart::ids::{ChangeHash, DocumentId};
+use chart::reference::Scope;
+use chart::report::{BillState, Confirmed, PoolOutcome, Published, Severity};
+use chart::time::{Date, Timestamp};
+use session_note::facts::{self, Around};
+use session_note::schema::Kind;
+use store::{Key, StoreReader};
+
+use crate::entry::{Hash, Head, Marker};
+use crate::hub::Hub;
+use crate::judging::day_keys;
+use crate::keys;
+use crate::limits::DAY_NOTES_MAX;
+use crate::record::{Opened, RecordError};
+use crate::resident::Resident;
+
+/// What other notes' reports depend on.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Shown {
+    slice: Option<DaySlice>,
+    episode: Option<DocumentId>,
+    pending: bool,
+}
+
+impl Shown {
+    pub(crate) fn of(resident: &Resident) -> Self {
+        let pending = resident.ledger.has_unsettled_holds();
+        match resident.note.kind() {
+            Kind::Visit => {
+                let visit = resident.note.read_visit().value;
+                Self { slice: Some(facts::slice(&visit)), episode: visit.episode, pending }
+            }
+            Kind::Episode => Self { slice: None, episode: None, pending },
+        }
+    }
+}
+
+impl Hub {
+    /// Notes that a document was judged: its own report is stale, and, if what other notes see of it
+    /// has changed, those of every day it is or was part of.
+    pub(crate) fn touch(&mut self, before: &Shown, resident: &Resident) {
+        let vault = &self.record.vault;
+        let after = Shown::of(resident);
+        match resident.note.kind() {
+            Kind::Visit => {
+                self.stale.insert(resident.note.id());
+                if before != &after {
+                    for shown in [before, &after] {
+                        if let Some(slice) = &shown.slice {
+                            self.touched.extend(day_keys(vault, slice, shown.episode));
+                        }
+                    }
+                }
+            }
+            Kind::Episode => _ = self.touched.insert(keys::episode(vault, resident.note.id())),
+        }
+    }
+
+    /// One step of the work on reports; whether anything was done.
+    pub(crate) fn work_on_reports(&mut self, entropy: &mut dyn Entropy, reader: &dyn StoreReader) -> bool {
+        if self.uncommitted_places > 0 {
+            return false;
+        }
+        if let Some(day) = self.touched.pop_first() {
+            if let Ok(members) = self.members(reader, day) {
+                self.stale.extend(members);
+            }
+            return true;
+        }
+        let Some(document) = self.stale.pop_first() else { return false };
+        // A report that cannot be computed stays as it was published, with its inputs named; the note
+        // itself is untouched.
+        _ = self.recompute(entropy, reader, document);
+        true
+    }
+
+    fn recompute(
+        &mut self,
+        entropy: &mut dyn Entropy,
+        reader: &dyn StoreReader,
+        document: DocumentId,
+    ) -> Result<(), RecordError> {
+        let Some(facts) = self.facts_of(reader, document)? else { return Ok(()) };
+        let published = self.compute(&facts);
+        let body = serde_json::to_vec(&published).map_err(|error| RecordError::Entry(error.to_string()))?;
+        let digest = *facts::digest_of(&published).as_bytes();
+        self.metrics.recomputed += 1;
+        let before = self.last_marker(reader, document)?;
+        if before.as_ref().is_some_and(|marker| *marker.digest == digest) {
+            return Ok(());
+        }
+        self.metrics.published += 1;
+        let marker = marker_of(&published, digest, self.tip.seq);
+        let Some(resident) = self.residents.load(&mut self.record, reader, document, None)? else {
+            return Ok(());
+        };
+        let caseloads = resident.ledger.caseloads.clone();
+        let vault = &self.record.vault;
+        let mut names =
+            vec![keys::marker(vault, document), keys::markers(vault), keys::scope(vault, Scope::Clinic)];
+        names.extend(caseloads.into_iter().map(|person| keys::scope(vault, Scope::Caseload(person))));
+        let entry = self.record.seal(reader, entropy, document, names, &Head::Marker(marker), &[])?;
+        self.push_entry(entry, Vec::new());
+        if let Some(sealed) = self.record.seal_kept(entropy, document, &body) {
+            self.keep.push((keys::report(&self.record.vault, document), Some(sealed)));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn compute(&self, facts: &Facts) -> Published {
+        let report = compliance::recompute(facts, &self.config.rulebook);
+        let documents = |slices: &[DaySlice]| slices.iter().map(|slice| slice.document).collect();
+        let confirmed = Confirmed {
+            as_of: facts.as_of,
+            standing: facts.standing.clone(),
+            patient_day: documents(&facts.patient_day),
+            provider_day: documents(&facts.provider_day),
+            arrivals: facts.arrivals.clone(),
+            claim: facts.claim.clone(),
+            provider_history: facts.provider_history.clone(),
+        };
+        Published { report, confirmed }
+    }
+
+    pub(crate) fn last_marker(
+        &self,
+        reader: &dyn StoreReader,
+        document: DocumentId,
+    ) -> Result<Option<Marker>, RecordError> {
+        let Some(seq) = reader.find_last(keys::marker(&self.record.vault, document), u64::MAX)? else {
+            return Ok(None);
+        };
+        match self.record.open(reader, seq)? {
+            Some(Opened { head: Some(Head::Marker(marker)), .. }) => Ok(Some(marker)),
+            _ => Ok(None),
+        }
+    }
+
+    /// The facts of a visit's report; `None` for what has none.
+    pub(crate) fn facts_of(
+        &mut self,
+        reader: &dyn StoreReader,
+        document: DocumentId,
+    ) -> Result<Option<Facts>, RecordError> {
+        let Some(slice) = self.slice_of(reader, document)? else { return Ok(None) };
+        let Some(resident) = self.residents.load(&mut self.record, reader, document, None)? else {
+            return Ok(None);
+        };
+        if resident.unshowable || resident.note.heads().is_empty() {
+            return Ok(None);
+        }
+        let note = resident.note.clone();
+        let mut pending = resident.ledger.is_pending();
+        let arrivals = resident.ledger.arrivals.values().cloned().collect();
+        let received = resident.ledger.last_received().unwrap_or_default();
+        let episode = note.read_visit().value.episode;
+        let mut around = Around { arrivals, ..Around::default() };
+        for fellow in self.day_fellows(reader, &slice, false)? {
+            pending |= self.is_pending(reader, fellow.document)?;
+            around.patient_day.push(fellow);
+        }
+        around.provider_day = self.day_fellows(reader, &slice, true)?;
+        around.episode = self.episode_facts(reader, episode, &slice)?;
+        around.people =
+            self.directory.people.iter().map(|(id, person)| (*id, facts::person(person))).collect();
+        if let Some(settings) = &self.directory.settings {
+            around.settings.clone_from(&settings.rules);
+        }
+        let standing = if pending { Standing::Pending } else { Standing::Complete };
+        let as_of = self.local_date(received);
+        Ok(Some(facts::gather(&note, around, as_of, standing)))
+    }
+
+    fn local_date(&self, at: Timestamp) -> Date {
+        at.clock_time(self.directory.offset_minutes()).local_date()
+    }
+
+    fn is_pending(&mut self, reader: &dyn StoreReader, document: DocumentId) -> Result<bool, RecordError> {
+        let resident = self.residents.load(&mut self.record, reader, document, None)?;
+        Ok(resident.is_some_and(|resident| resident.ledger.is_pending()))
+    }
+
+    /// The other notes of the day: of the patient, or of any provider of this note.
+    fn day_fellows(
+        &mut self,
+        reader: &dyn StoreReader,
+        slice: &DaySlice,
+        of_providers: bool,
+    ) -> Result<Vec<DaySlice>, RecordError> {
+        let (dates, providers) = (facts::dates(slice), facts::providers(slice));
+        let mut documents = BTreeSet::new();
+        for date in &dates {
+            let vault = &self.record.vault;
+            let names: Vec<Key> = if of_providers {
+                providers.iter().map(|person| keys::provider_day(vault, *person, *date)).collect()
+            } else {
+                slice.patient.iter().map(|patient| keys::patient_day(vault, *patient, *date)).collect()
+            };
+            for name in names {
+                documents.extend(self.members(reader, name)?);
+            }
+        }
+        documents.remove(&slice.document);
+        let mut fellows = Vec::new();
+        for document in documents.into_iter().take(DAY_NOTES_MAX) {
+            let Some(fellow) = self.slice_of(reader, document)? else { continue };
+            let same_date = facts::dates(&fellow).iter().any(|date| dates.contains(date));
+            let related = if of_providers {
+                facts::providers(&fellow).iter().any(|person| providers.contains(person))
+            } else {
+                fellow.patient.is_some() && fellow.patient == slice.patient
+            };
+            if same_date && related {
+                fellows.push(fellow);
+            }
+        }
+        Ok(fellows)
+    }
+
+    fn episode_facts(
+        &mut self,
+        reader: &dyn StoreReader,
+        episode: Option<DocumentId>,
+        slice: &DaySlice,
+    ) -> Result<Option<(DocumentId, BTreeSet<ChangeHash>, EpisodeFacts)>, RecordError> {
+        let Some(id) = episode else { return Ok(None) };
+        let Some(resident) = self.residents.load(&mut self.record, reader, id, None)? else {
+            return Ok(None);
+        };
+        if resident.note.kind() != Kind::Episode {
+            return Ok(None);
+        }
+        let heads = resident.note.heads();
+        let read = resident.note.read_episode().value;
+        let mut found = facts::episode(&read);
+        let until = facts::dates(slice).into_iter().max();
+        for document in self.members(reader, keys::episode(&self.record.vault, id))? {
+            let Some(visit) = self.slice_of(reader, document)? else { continue };
+            if facts::dates(&visit).into_iter().max() > until {
+                continue;
+            }
+            facts::count_codes(&mut found, &visit);
+        }
+        Ok(Some((id, heads, found)))
+    }
+
+    /// The documents that were ever placed under a key.
+    pub(crate) fn members(
+        &self,
+        reader: &dyn StoreReader,
+        name: Key,
+    ) -> Result<BTreeSet<DocumentId>, RecordError> {
+        let mut members = BTreeSet::new();
+        self.record.each(reader, name, 0, |opened| {
+            if let (Some(document), Some(Head::Places(_))) = (opened.document, &opened.head) {
+                members.insert(document);
+            }
+            Ok(())
+        })?;
+        Ok(members)
+    }
+
+    /// What other notes' reports see of a visit.
+    pub(crate) fn slice_of(
+        &mut self,
+        reader: &dyn StoreReader,
+        document: DocumentId,
+    ) -> Result<Option<DaySlice>, RecordError> {
+        let Some(resident) = self.residents.load(&mut self.record, reader, document, None)? else {
+            return Ok(None);
+        };
+        if resident.note.kind() != Kind::Visit {
+            return Ok(None);
+        }
+        if resident.slice.is_none() {
+            resident.slice = Some(facts::slice(&resident.note.read_visit().value));
+        }
+        Ok(resident.slice.clone())
+    }
+
+    /// Every visit's report may be touched: the rulebook, a person or the settings changed.
+    pub(crate) fn touch_everything(&mut self, reader: &dyn StoreReader) -> Result<(), RecordError> {
+        let mut documents = Vec::new();
+        self.record.each(reader, keys::documents(&self.record.vault), 0, |opened| {
+            documents.extend(opened.document);
+            Ok(())
+        })?;
+        self.stale.extend(documents);
+        Ok(())
+    }
+}
+
+fn marker_of(published: &Published, digest: [u8; 32], through: u64) -> Marker {
+    let report = &published.report;
+    let count = |severity: Severity| {
+        u32::try_from(report.findings.iter().filter(|finding| finding.severity == severity).count())
+            .unwrap_or(u32::MAX)
+    };
+    let counts = [count(Severity::Blocker), count(Severity::Warning), count(Severity::Advice)];
+    let worst = match counts {
+        [0, 0, 0] => 0,
+        [0, 0, _] => 1,
+        [0, _, _] => 2,
+        _ => 3,
+    };
+    Marker {
+        digest: Hash::from(digest),
+        through,
+        rulebook: report.rulebook.fingerprint.clone(),
+        worst,
+        counts,
+        disputed: report.pools.iter().any(|pool| matches!(pool.outcome, PoolOutcome::Disputed { .. })),
+        ready: matches!(report.bill, BillState::Ready),
+    }
+}

@@ -1,0 +1,292 @@
+//! Documents in memory: built from a kept snapshot and the log, or from the log alone, and let go again.
+//!
+//! Memory does not grow with the number of notes: at most `documents_resident_max` stay, the least
+//! recently used go first, and what goes can always be built again.
+
+use std::collections::BTreeMap;
+
+use chart::facts::DaySlice;
+use chart::ids::{ChangeHash, DeviceId, DocumentId, PersonId};
+use chart::time::Timestamp;
+use minicbor::bytes::ByteVec;
+use minicbor::{Decode, Encode};
+use session_note::NoteDocument;
+use session_note::admission::Submitted;
+use session_note::admit::{Candidate, Limits, Outcome};
+use session_note::schema::{Kind, genesis_hash};
+use store::{Chain, StoreReader};
+use sync_protocol::{Outcome as WireOutcome, ReasonCode};
+
+use crate::entry::{self, Hash, Head, Work};
+use crate::keys;
+use crate::ledger::{Fate, Ledger, WorkNote};
+use crate::record::{Opened, Record, RecordError};
+
+/// A document in memory.
+#[derive(Clone)]
+pub(crate) struct Resident {
+    pub(crate) note: NoteDocument,
+    pub(crate) ledger: Ledger,
+    /// Something that was admitted cannot be applied here: the document is not shown, its bytes stay.
+    pub(crate) unshowable: bool,
+    pub(crate) snapshot_through: u64,
+    /// What other notes' reports see of it, once it was asked for at these heads.
+    pub(crate) slice: Option<DaySlice>,
+    used: u64,
+}
+
+/// The documents in memory.
+pub(crate) struct Residents {
+    documents: BTreeMap<DocumentId, Resident>,
+    clock: u64,
+    max: usize,
+    pub(crate) replayed: u64,
+}
+
+#[derive(Encode, Decode)]
+struct Snapshot {
+    #[n(0)]
+    format: u32,
+    #[n(1)]
+    through: u64,
+    #[n(2)]
+    chain: Hash,
+    #[n(3)]
+    kind: u8,
+    #[n(4)]
+    note: ByteVec,
+}
+
+const SNAPSHOT_FORMAT: u32 = 1;
+
+impl Residents {
+    pub(crate) fn new(max: usize) -> Self {
+        Self { documents: BTreeMap::new(), clock: 0, max: max.max(1), replayed: 0 }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.documents.len()
+    }
+
+    pub(crate) fn get_mut(&mut self, document: DocumentId) -> Option<&mut Resident> {
+        self.documents.get_mut(&document)
+    }
+
+    pub(crate) fn put(&mut self, document: DocumentId, resident: Resident) {
+        self.documents.insert(document, resident);
+    }
+
+    /// The document, loaded if need be; `None` if the log has never heard of it and no kind is given.
+    pub(crate) fn load(
+        &mut self,
+        record: &mut Record,
+        reader: &dyn StoreReader,
+        document: DocumentId,
+        kind: Option<Kind>,
+    ) -> Result<Option<&mut Resident>, RecordError> {
+        self.clock += 1;
+        if !self.documents.contains_key(&document) {
+            let found = build(record, reader, document)?;
+            let resident = match (found, kind) {
+                (Some(resident), _) => {
+                    self.replayed += u64::from(resident.snapshot_through == 0);
+                    resident
+                }
+                (None, Some(kind)) => Resident::new(document, kind),
+                (None, None) => return Ok(None),
+            };
+            self.documents.insert(document, resident);
+        }
+        let found = self.documents.get_mut(&document);
+        Ok(found.map(|resident| resident.used_at(self.clock)))
+    }
+
+    /// Lets the least recently used documents go until the bound holds; `busy` ones stay.
+    pub(crate) fn evict(&mut self, busy: impl Fn(DocumentId) -> bool) {
+        if self.documents.len() <= self.max {
+            return;
+        }
+        let mut by_use: Vec<(u64, DocumentId)> =
+            self.documents.iter().map(|(id, resident)| (resident.used, *id)).collect();
+        by_use.sort();
+        for (_, id) in by_use {
+            if self.documents.len() <= self.max {
+                break;
+            }
+            let unsettled = self.documents.get(&id).is_some_and(|resident| !resident.is_settled());
+            if !unsettled && !busy(id) {
+                self.documents.remove(&id);
+            }
+        }
+    }
+}
+
+impl Resident {
+    fn new(document: DocumentId, kind: Kind) -> Self {
+        Self {
+            note: NoteDocument::new(document, kind),
+            ledger: Ledger::new(genesis_hash(kind)),
+            unshowable: false,
+            snapshot_through: 0,
+            slice: None,
+            used: 0,
+        }
+    }
+
+    const fn used_at(&mut self, clock: u64) -> &mut Self {
+        self.used = clock;
+        self
+    }
+
+    /// Whether everything known of it is in the log.
+    fn is_settled(&self) -> bool {
+        self.ledger.changes.values().all(|known| known.seq.is_some() && known.fate != Fate::Unjudged)
+    }
+
+    /// The snapshot to keep, verified by loading it; `None` while work waits or if it does not load.
+    pub(crate) fn snapshot(&self, chain: Chain) -> Option<Vec<u8>> {
+        if !self.is_settled() || self.unshowable {
+            return None;
+        }
+        let note = self.note.save();
+        let loaded = NoteDocument::load(self.note.id(), self.note.kind(), &note).ok()?;
+        if loaded.heads() != self.note.heads() {
+            return None;
+        }
+        let snapshot = Snapshot {
+            format: SNAPSHOT_FORMAT,
+            through: self.ledger.through,
+            chain: Hash::from(chain.0),
+            kind: self.note.kind().number(),
+            note: note.into(),
+        };
+        minicbor::to_vec(snapshot).ok()
+    }
+}
+
+fn build(
+    record: &mut Record,
+    reader: &dyn StoreReader,
+    document: DocumentId,
+) -> Result<Option<Resident>, RecordError> {
+    let name = keys::document(&record.vault, document);
+    let mut entries: Vec<Opened> = Vec::new();
+    record.each(reader, name, 0, |opened| {
+        entries.push(opened);
+        Ok(())
+    })?;
+    let kind = entries.iter().find_map(|opened| match &opened.head {
+        Some(Head::Work(work)) => Kind::from_number(work.kind),
+        _ => None,
+    });
+    let Some(kind) = kind else { return Ok(None) };
+    let snapshot = kept_snapshot(record, reader, document, kind);
+    let mut resident = Resident::new(document, kind);
+    if let Some((through, note)) = snapshot {
+        resident.note = note;
+        resident.snapshot_through = through;
+    }
+    let mut admitted: Vec<Submitted> = Vec::new();
+    let mut bodies: BTreeMap<ChangeHash, Submitted> = BTreeMap::new();
+    for opened in entries {
+        resident.ledger.through = resident.ledger.through.max(opened.seq);
+        match &opened.head {
+            Some(Head::Work(work)) => {
+                for submitted in submitted_of(record, reader, &opened, work)? {
+                    resident.ledger.arrive(submitted.candidate.sketch());
+                    bodies.insert(submitted.candidate.sketch().hash, submitted);
+                }
+                let (note, received_at) = work_note(work);
+                resident.ledger.durable(opened.seq, note, received_at, work.clock_ahead_ms);
+            }
+            Some(Head::Verdict(verdict)) => {
+                let fate = fate_of(verdict.outcome, verdict.reason);
+                for hash in entry::change_hashes(&verdict.hashes) {
+                    resident.ledger.judge(&hash, fate);
+                    if fate == Fate::Admitted && !resident.note.contains(&hash) {
+                        admitted.extend(bodies.get(&hash).cloned());
+                    }
+                }
+            }
+            Some(Head::Places(places)) => {
+                resident.ledger.caseloads =
+                    places.caseloads.iter().map(|id| PersonId::from_bytes(**id)).collect();
+                resident.ledger.place_keys.extend(&opened.keys);
+            }
+            _ => {}
+        }
+    }
+    if !admitted.is_empty() {
+        resident.apply_admitted(&admitted);
+    }
+    Ok(Some(resident))
+}
+
+impl Resident {
+    /// Applies what the log says is admitted; a site whose own check fails marks the document and
+    /// rejects nothing.
+    fn apply_admitted(&mut self, admitted: &[Submitted]) {
+        match self.note.admit(admitted) {
+            Ok(admission) => {
+                let applied =
+                    |outcome: &Outcome| matches!(outcome, Outcome::Admitted | Outcome::AlreadyKnown);
+                self.unshowable = !admission.outcomes.iter().all(|(_, outcome)| applied(outcome));
+                self.note = admission.note;
+            }
+            Err(_) => self.unshowable = true,
+        }
+    }
+}
+
+fn kept_snapshot(
+    record: &mut Record,
+    reader: &dyn StoreReader,
+    document: DocumentId,
+    kind: Kind,
+) -> Option<(u64, NoteDocument)> {
+    let name = keys::snapshot(&record.vault, document);
+    let bytes = record.open_kept(reader, document, name)?;
+    let snapshot: Snapshot = minicbor::decode(&bytes).ok()?;
+    // A snapshot of another branch of the log (after a restore) must not be taken for this one's.
+    let same_branch = reader.entry(snapshot.through).ok().flatten()?.chain.0 == *snapshot.chain;
+    let usable = same_branch && snapshot.format == SNAPSHOT_FORMAT && snapshot.kind == kind.number();
+    let note = usable.then(|| NoteDocument::load(document, kind, &snapshot.note).ok()).flatten()?;
+    Some((snapshot.through, note))
+}
+
+/// The changes of a piece of work with their author.
+pub(crate) fn submitted_of(
+    record: &mut Record,
+    reader: &dyn StoreReader,
+    opened: &Opened,
+    work: &Work,
+) -> Result<Vec<Submitted>, RecordError> {
+    let body = record.body(reader, opened)?;
+    let (person, device) = (PersonId::from_bytes(*work.person), DeviceId::from_bytes(*work.device));
+    let mut found = Vec::new();
+    for bytes in entry::decode_changes(&body)? {
+        let candidate = Candidate::scan(bytes, &Limits::V1)
+            .map_err(|refusal| RecordError::Entry(format!("a stored change no longer reads: {refusal}")))?;
+        found.push(Submitted { candidate, person, device });
+    }
+    Ok(found)
+}
+
+pub(crate) fn work_note(work: &Work) -> (WorkNote, Timestamp) {
+    let note = WorkNote {
+        person: PersonId::from_bytes(*work.person),
+        device: DeviceId::from_bytes(*work.device),
+        hashes: entry::change_hashes(&work.hashes),
+    };
+    (note, Timestamp::from_unix_ms(work.received_at_ms))
+}
+
+pub(crate) fn fate_of(outcome: u16, reason: u16) -> Fate {
+    let reason = ReasonCode::from_number(reason);
+    match WireOutcome::from_number(outcome) {
+        WireOutcome::Admitted => Fate::Admitted,
+        WireOutcome::Held => Fate::Held(reason),
+        WireOutcome::Rejected => Fate::Rejected(reason),
+        WireOutcome::Other(_) => Fate::Unjudged,
+    }
+}
