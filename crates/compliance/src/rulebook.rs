@@ -5,7 +5,10 @@
 //! the built-in ones are compiled in.
 
 mod builtin;
+mod claim_rows;
+mod document;
 mod load;
+mod payer_rows;
 mod rows;
 
 use std::collections::BTreeMap;
@@ -14,12 +17,14 @@ use chart::code::{Discipline, ServiceCode};
 use chart::report::{RulebookName, UnitRule};
 use chrono::NaiveDate;
 
+pub use claim_rows::{
+    AssistantModifier, Bucket, Conversion, Edition, ModifierSet, Pair, PlanModifier, YearAmounts,
+};
 pub use load::RulebookError;
+pub use payer_rows::{ActiveTreatment, ExcludedProfession, Flag, NotPayable, Payer, Policy, PolicyKind};
 pub use rows::{
-    ActiveTreatment, AssistantModifier, Basis, Bucket, Code, Contact, Conversion, Edition,
-    ExcludedProfession, Fee, FindingText, Flag, Method, ModifierSet, Mue, NotPayable, Pair, Payer,
-    PlanModifier, Policy, PolicyKind, Pooled, Retired, ServiceRole, Setting, Source, Therapy, UnitRuleRow,
-    WordList, YearAmounts,
+    Basis, Code, Contact, Fee, FindingText, Method, Mue, Pooled, Retired, ServiceRole, Setting, Source,
+    Therapy, UnitRuleRow, WordList,
 };
 
 /// Whether a code may be used on a date.

@@ -78,10 +78,6 @@ impl Words {
             })
         })
     }
-    /// Whether every activity word of the text is covered by the list (and there is at least one).
-    pub(crate) fn all(&self, list: &[String]) -> bool {
-        !self.is_empty() && self.any(list)
-    }
 }
 
 /// Whether a diagnosis code begins with one of the prefixes, dots aside.

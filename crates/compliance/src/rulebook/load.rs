@@ -6,10 +6,11 @@ use chrono::NaiveDate;
 use serde::Deserialize;
 
 use super::Rulebook;
-use super::rows::{
-    AssistantModifier, Bucket, Code, Conversion, Edition, FindingText, ModifierSet, Pair, Payer,
-    PlanModifier, Policy, Pooled, Retired, Setting, Source, UnitRuleRow, WordList, YearAmounts,
+use super::claim_rows::{
+    AssistantModifier, Bucket, Conversion, Edition, ModifierSet, Pair, PlanModifier, YearAmounts,
 };
+use super::payer_rows::{Payer, Policy};
+use super::rows::{Code, FindingText, Pooled, Retired, Setting, Source, UnitRuleRow, WordList};
 
 /// Why rule data was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,0 +1,123 @@
+//! The rows of claims: yearly amounts, modifiers, tables of pairs.
+
+use chart::code::{Discipline, ServiceCode};
+use chrono::NaiveDate;
+use serde::Deserialize;
+
+/// Disciplines that share a yearly amount.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bucket {
+    /// Its name.
+    pub name: String,
+    /// The disciplines.
+    pub disciplines: Vec<Discipline>,
+    /// First day.
+    pub from: NaiveDate,
+    /// Citation key.
+    pub source: String,
+}
+
+/// Amounts of a year.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct YearAmounts {
+    /// The year.
+    pub year: i32,
+    /// Above it a line needs the attestation.
+    pub threshold_cents: u64,
+    /// Above it claims may be reviewed.
+    pub review_cents: u64,
+    /// First day.
+    pub from: NaiveDate,
+    /// Citation key.
+    pub source: String,
+}
+
+/// Dollars for one relative value unit, in ten-thousandths.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Conversion {
+    /// The factor.
+    pub factor: u64,
+    /// First day.
+    pub from: NaiveDate,
+    /// Citation key.
+    pub source: String,
+}
+
+/// The modifier of an assistant's units.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AssistantModifier {
+    /// The modifier.
+    pub modifier: String,
+    /// The plan modifier it goes with.
+    pub with: String,
+    /// The plan it belongs to.
+    pub discipline: Discipline,
+    /// First day.
+    pub from: NaiveDate,
+    /// Citation key.
+    pub source: String,
+}
+
+/// Modifiers that say one thing.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModifierSet {
+    /// What they say.
+    pub name: String,
+    /// The modifiers.
+    pub modifiers: Vec<String>,
+    /// First day.
+    pub from: NaiveDate,
+    /// Citation key.
+    pub source: String,
+}
+
+/// The modifier of a discipline's plan.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlanModifier {
+    /// The discipline.
+    pub discipline: Discipline,
+    /// The modifier.
+    pub modifier: String,
+    /// First day.
+    pub from: NaiveDate,
+    /// Citation key.
+    pub source: String,
+}
+
+/// The quarter a table of pairs is vouched for.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Edition {
+    /// `practitioner` or `hospital`.
+    pub setting: String,
+    /// Its name.
+    pub name: String,
+    /// First day.
+    pub from: NaiveDate,
+    /// Last day.
+    pub until: NaiveDate,
+    /// Citation key.
+    pub source: String,
+}
+
+/// What one code bundles.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pair {
+    /// The code that is paid.
+    pub first: ServiceCode,
+    /// First day.
+    pub from: NaiveDate,
+    /// Codes it bundles unless a modifier says distinct.
+    pub modifier: Vec<ServiceCode>,
+    /// Codes it bundles always.
+    pub never: Vec<ServiceCode>,
+    /// Citation key.
+    pub source: String,
+}
