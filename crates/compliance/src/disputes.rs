@@ -78,7 +78,7 @@ impl Site {
     }
 }
 
-/// The facts with differences that no bill depends on taken out of their disputes.
+/// The facts in a fixed order, with differences that no bill depends on taken out of their disputes.
 pub(crate) fn without_idle_disputes(facts: &Facts) -> Facts {
     struct Tidy;
     impl Visit for Tidy {
@@ -103,6 +103,14 @@ pub(crate) fn without_idle_disputes(facts: &Facts) -> Facts {
     }
     let mut tidy = facts.clone();
     walk(&mut tidy, &mut Tidy);
+    // The order in which notes and stretches were gathered must not show in the report.
+    tidy.note.slice.segments.sort_by_key(|segment| segment.segment);
+    for slices in [&mut tidy.patient_day, &mut tidy.provider_day] {
+        slices.sort_by_key(|slice| slice.document);
+        for slice in slices {
+            slice.segments.sort_by_key(|segment| segment.segment);
+        }
+    }
     tidy
 }
 
