@@ -59,3 +59,41 @@ fn cost_of_a_push_of_five_changes() {
         println!("{count:7} {letters:7} | {scanned:9} | {indexed:5} | {cloned:5} | {judged:7} | {reloaded}");
     }
 }
+
+#[test]
+#[ignore = "a measurement, not a check"]
+fn cost_of_the_largest_changes() {
+    println!("five thousand | bytes | prescan | judge (us)");
+    let puts = |tx: &mut automerge::transaction::Transaction<'_>| {
+        (0..5_000).for_each(|number| tx.put(ROOT, format!("{number:044}"), number).unwrap());
+    };
+    let letters = |tx: &mut automerge::transaction::Transaction<'_>| {
+        let text = tx.get(ROOT, "plan").unwrap().unwrap().1;
+        (0..5_000).for_each(|_| tx.splice_text(&text, 0, 0, "x").unwrap());
+    };
+    let maps = |tx: &mut automerge::transaction::Transaction<'_>| {
+        for number in 0..5_000 {
+            tx.put_object(ROOT, format!("{number}"), automerge::ObjType::Map).unwrap();
+        }
+    };
+    type Edit<'e> = &'e dyn Fn(&mut automerge::transaction::Transaction<'_>);
+    let edits: [(&str, Edit<'_>); 3] =
+        [("fields", &puts), ("letters at the start", &letters), ("maps", &maps)];
+    for (name, edit) in edits {
+        let mut editor = note().with_actor(actor(2));
+        let edit = |tx: &mut automerge::transaction::Transaction<'_>| {
+            edit(tx);
+            Ok::<_, automerge::AutomergeError>(())
+        };
+        editor.transact_with(|_| commit(), edit).unwrap();
+        let candidate = scan(&note().get_changes_added(&editor)[0]);
+        let bytes = candidate.bytes().to_vec();
+        let index = AncestryIndex::of(&note()).unwrap();
+        let scanned = median_us(|| drop(black_box(prescan(&bytes, &Limits::V1))));
+        let judged = median_us(|| {
+            let waiting = std::slice::from_ref(&candidate);
+            drop(black_box(judge(&note(), &index, waiting, &Policy::default(), &mut anything).unwrap()));
+        });
+        println!("{name} | {} | {scanned} | {judged}", bytes.len());
+    }
+}

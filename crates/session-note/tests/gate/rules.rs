@@ -149,3 +149,61 @@ fn a_rule_may_ask_whether_a_change_was_seen() {
     assert!(index.is_ancestor(&target, &hash(&second)) && index.is_ancestor(&target, &target));
     assert!(!index.is_ancestor(&hash(&second), &target) && !index.is_ancestor(&target, &hash(&beside)));
 }
+
+#[test]
+fn the_page_lists_every_code_with_its_sentence() {
+    use session_note::admit::{DoorRefusal as D, JudgeRefusal as J};
+    let on = chart::ids::ChangeHash::from_bytes([0; 32]);
+    let door = [
+        D::NotAChunk,
+        D::WrongKind(2),
+        D::TooLarge { bytes: 262_145, limit: 262_144 },
+        D::WrongLength,
+        D::WrongChecksum,
+        D::Truncated,
+        D::BadNumber,
+        D::BadText,
+        D::BadDependencies,
+        D::BadActor,
+        D::BadOtherActors,
+        D::BadSeq,
+        D::BadStartOp,
+        D::BadTime,
+        D::MessageTooLong,
+        D::BadColumn,
+        D::NoOps,
+        D::TooManyOps(5_000),
+        D::TooManyPreds(10_000),
+        D::RowsDiffer,
+        D::NotCanonical,
+        D::ActionNotAllowed(7),
+        D::BadOperation,
+        D::BadKey,
+        D::BadValue,
+        D::BadReference,
+        D::PredsNotSorted,
+        D::BadFooter,
+    ];
+    let judge = [
+        J::Equivocation,
+        J::SeqNotNext,
+        J::StartOpTooLow,
+        J::StartOpTooHigh,
+        J::NoDependencies,
+        J::ObjectUnknown,
+        J::ObjectKind,
+        J::ElementUnknown,
+        J::PredsNotCurrent,
+        J::TooDeep,
+        J::DependsOnRejected { on },
+        J::EngineFailed,
+        J::NotReloadable,
+    ];
+    let door = door.iter().map(|refusal| format!("| {} | {refusal} |", refusal.code()));
+    let judge = judge.iter().map(|refusal| format!("| {} | {refusal} |", refusal.code()));
+    let page = include_str!("../../../../docs/gate.md");
+    let listed: Vec<&str> =
+        page.lines().filter(|line| line.starts_with("| 1") || line.starts_with("| 2")).collect();
+    let listed: Vec<&str> = listed.into_iter().filter(|line| line.split('|').count() == 4).collect();
+    assert_eq!(listed, door.chain(judge).collect::<Vec<_>>());
+}
