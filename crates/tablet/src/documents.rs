@@ -1,0 +1,337 @@
+//! Documents in memory: a small shelf; what is not on it is built again from the log, or from a kept
+//! snapshot that says the same as the log.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chart::entropy::Entropy;
+use chart::ids::{ChangeHash, DocumentId, PersonId};
+use minicbor::Decoder;
+use session_note::admission::Submitted;
+use session_note::admit::{Candidate, Limits, Outcome};
+use session_note::schema::Kind;
+use session_note::{CommandError, NoteDocument, facts};
+use store::StoreReader;
+
+use crate::Tablet;
+use crate::entry::codec::{Bytes, Cell, Out, record};
+use crate::entry::{Entry, KeyMade, Keys};
+use crate::error::TabletError;
+use crate::event::Event;
+use crate::limits::{LOADED_MAX, SCAN, SNAPSHOT_AFTER};
+use crate::state::Record;
+
+/// A document in memory.
+#[derive(Clone, Debug)]
+pub(crate) struct Loaded {
+    pub(crate) note: NoteDocument,
+    /// Others' changes that build on something missing.
+    pub(crate) waiting: Vec<Submitted>,
+    /// Why a part of it cannot be shown.
+    pub(crate) problem: Option<String>,
+    /// [`Record::purges`] when it was built.
+    purges: u32,
+    used: u64,
+    /// Changes since a snapshot was kept.
+    pub(crate) unkept: u32,
+}
+
+/// The documents in memory.
+#[derive(Debug, Default)]
+pub(crate) struct Shelf {
+    loaded: BTreeMap<DocumentId, Loaded>,
+    clock: u64,
+}
+
+record! {
+    /// A kept snapshot.
+    Snapshot {
+        /// Entries up to this number are in it.
+        through: u64,
+        /// [`Record::purges`] when it was taken.
+        purges: u32,
+        /// The document.
+        bytes: Bytes,
+    }
+}
+
+const SNAPSHOT_FORMAT: u8 = 1;
+
+impl Shelf {
+    pub(crate) fn get(&self, document: DocumentId) -> Option<&Loaded> {
+        self.loaded.get(&document)
+    }
+    pub(crate) fn get_mut(&mut self, document: DocumentId) -> Option<&mut Loaded> {
+        self.clock = self.clock.saturating_add(1);
+        let clock = self.clock;
+        let loaded = self.loaded.get_mut(&document)?;
+        loaded.used = clock;
+        Some(loaded)
+    }
+    pub(crate) fn put(&mut self, document: DocumentId, mut loaded: Loaded) {
+        self.clock = self.clock.saturating_add(1);
+        loaded.used = self.clock;
+        self.loaded.insert(document, loaded);
+    }
+}
+
+impl Tablet {
+    /// Makes a document known here, with a key of its own.
+    pub(crate) fn begin_document(
+        &mut self,
+        entropy: &mut dyn Entropy,
+        document: DocumentId,
+        kind: Kind,
+    ) -> Result<(), TabletError> {
+        if let Some(record) = self.state.documents.get(&document) {
+            return if record.kind == kind { Ok(()) } else { Err(TabletError::WrongKind(document)) };
+        }
+        let key = self.seals.vault.new_document_key(entropy);
+        let wrapped = self.seals.vault.wrap(entropy, document, &key)?;
+        let made = Entry::Key(KeyMade { document, kind: kind.number(), wrapped: Bytes(wrapped) });
+        self.seals.keys.insert(document, key);
+        // The record is empty until its first entry is written; the key alone says nothing.
+        self.state.fold(0, &made);
+        self.enqueue(made);
+        let note = NoteDocument::new(document, kind);
+        self.shelf.put(document, Loaded::of(note, 0));
+        Ok(())
+    }
+
+    /// Puts a document on the shelf.
+    pub(crate) fn load(&mut self, reader: &dyn StoreReader, document: DocumentId) -> Result<(), TabletError> {
+        let record = self.state.documents.get(&document).ok_or(TabletError::UnknownDocument(document))?;
+        let pending = self.pipeline.is_pending(document);
+        if let Some(loaded) = self.shelf.get_mut(document)
+            && (loaded.purges == record.purges || pending)
+        {
+            return Ok(());
+        }
+        let built = self.build(reader, document, record, &BTreeSet::new())?;
+        if let Some(sentence) = built.problem.clone() {
+            self.tell(Event::CannotBeShown { document, sentence });
+        }
+        if let Some(record) = self.state.documents.get_mut(&document) {
+            record.heads = Some(built.note.heads());
+        }
+        self.shelf.put(document, built);
+        Ok(())
+    }
+
+    /// Builds a document from the log, leaving out what is excluded and `without`.
+    pub(crate) fn build(
+        &self,
+        reader: &dyn StoreReader,
+        document: DocumentId,
+        record: &Record,
+        without: &BTreeSet<ChangeHash>,
+    ) -> Result<Loaded, TabletError> {
+        let kept = if without.is_empty() { self.kept(reader, document, record)? } else { None };
+        let (mut loaded, after) = match kept {
+            Some((note, through)) => (Loaded::of(note, record.purges), through),
+            None => (Loaded::of(NoteDocument::new(document, record.kind), record.purges), 0),
+        };
+        let mut submitted = Vec::new();
+        self.each_entry(reader, document, after, &mut |_, entry| {
+            match entry {
+                Entry::Work(work)
+                    if !record.excluded.contains(&work.hash) && !without.contains(&work.hash) =>
+                {
+                    loaded.submit(&mut submitted, &work.change.0, work.person, self.config.device);
+                }
+                Entry::Remote(remote) => {
+                    for change in &remote.feed.changes {
+                        loaded.submit(&mut submitted, change, remote.feed.person, remote.feed.device);
+                    }
+                }
+                _ => {}
+            }
+            Ok(())
+        })?;
+        submitted.retain(|one: &Submitted| {
+            let hash = one.candidate.sketch().hash;
+            !record.excluded.contains(&hash) && !without.contains(&hash)
+        });
+        loaded.take_in(submitted);
+        Ok(loaded)
+    }
+
+    /// Calls `each` for every entry of a document after a number, in order.
+    pub(crate) fn each_entry(
+        &self,
+        reader: &dyn StoreReader,
+        document: DocumentId,
+        mut after: u64,
+        each: &mut dyn FnMut(u64, Entry) -> Result<(), TabletError>,
+    ) -> Result<(), TabletError> {
+        let name = self.seals.document_name(document);
+        loop {
+            let numbers = reader.find(name, after, SCAN)?;
+            let Some(last) = numbers.last().copied() else { return Ok(()) };
+            for seq in numbers {
+                if let Some(stored) = reader.entry(seq)? {
+                    each(seq, self.seals.open(&stored)?)?;
+                }
+            }
+            after = last;
+        }
+    }
+
+    fn kept(
+        &self,
+        reader: &dyn StoreReader,
+        document: DocumentId,
+        record: &Record,
+    ) -> Result<Option<(NoteDocument, u64)>, TabletError> {
+        let Some(bytes) = reader.kept(self.seals.snapshot_name(document))? else { return Ok(None) };
+        let opened = self.seals.vault.open_body(&bytes, self.seals.keys.get(&document));
+        let snapshot = opened.ok().and_then(|body| Snapshot::take(&mut Decoder::new(&body)).ok());
+        let current = snapshot.filter(|snapshot| snapshot.purges == record.purges);
+        Ok(current.and_then(|snapshot| {
+            let note = NoteDocument::load(document, record.kind, &snapshot.bytes.0).ok()?;
+            Some((note, snapshot.through))
+        }))
+    }
+
+    /// Takes the longest unused documents off the shelf; never one that has something on its way.
+    pub(crate) fn shelve(&mut self) {
+        while self.shelf.loaded.len() > LOADED_MAX {
+            let idle = self.shelf.loaded.iter().filter(|(id, _)| {
+                !self.pipeline.is_pending(**id) && !self.typing.keys().any(|(document, _)| document == *id)
+            });
+            let Some(oldest) = idle.min_by_key(|(_, loaded)| loaded.used).map(|(id, _)| *id) else { return };
+            self.shelf.loaded.remove(&oldest);
+            self.mine.remove(&oldest);
+        }
+    }
+
+    /// Prepares snapshots of documents that have grown and have nothing on its way.
+    pub(crate) fn snapshot(&mut self, entropy: &mut dyn Entropy) {
+        let through = self.pipeline.written_through;
+        let grown: Vec<DocumentId> = self
+            .shelf
+            .loaded
+            .iter()
+            .filter(|(id, loaded)| loaded.unkept >= SNAPSHOT_AFTER && !self.pipeline.is_pending(**id))
+            .map(|(id, _)| *id)
+            .collect();
+        for document in grown {
+            let purges = self.state.documents.get(&document).map(|record| record.purges);
+            let (Some(loaded), Some(key)) =
+                (self.shelf.loaded.get_mut(&document), self.seals.keys.get(&document))
+            else {
+                continue;
+            };
+            loaded.unkept = 0;
+            if Some(loaded.purges) != purges || !loaded.is_whole() {
+                continue;
+            }
+            let mut out = Out::new(Vec::new());
+            Snapshot { through, purges: loaded.purges, bytes: Bytes(loaded.note.save()) }.put(&mut out);
+            let sealed =
+                self.seals.vault.seal(entropy, Some((document, key)), &[SNAPSHOT_FORMAT], &out.into_writer());
+            if let Ok(sealed) = sealed {
+                self.keeps.push((self.seals.snapshot_name(document), Some(sealed)));
+            }
+        }
+    }
+
+    /// The heads of a document on the shelf, with what is on its way.
+    pub(crate) fn heads_of(&self, document: DocumentId) -> BTreeSet<ChangeHash> {
+        self.shelf.get(document).map(|loaded| loaded.note.heads()).unwrap_or_default()
+    }
+
+    /// A document on the shelf as it was at some heads.
+    pub(crate) fn note_at(
+        &self,
+        document: DocumentId,
+        heads: &BTreeSet<ChangeHash>,
+    ) -> Result<NoteDocument, TabletError> {
+        let loaded = self.shelf.get(document).ok_or(TabletError::UnknownDocument(document))?;
+        if loaded.note.heads() == *heads {
+            return Ok(loaded.note.clone());
+        }
+        Ok(loaded.note.at(heads).ok_or(CommandError::UnknownHeads)?)
+    }
+}
+
+impl Loaded {
+    pub(crate) fn of(note: NoteDocument, purges: u32) -> Self {
+        Self { note, waiting: Vec::new(), problem: None, purges, used: 0, unkept: 0 }
+    }
+
+    /// Takes a change through the door.
+    pub(crate) fn submit(
+        &mut self,
+        submitted: &mut Vec<Submitted>,
+        change: &[u8],
+        person: PersonId,
+        device: chart::ids::DeviceId,
+    ) {
+        match Candidate::scan(change.to_vec(), &Limits::V1) {
+            Ok(candidate) => submitted.push(Submitted { candidate, person, device }),
+            Err(refusal) => self.problem = Some(refusal.to_string()),
+        }
+    }
+
+    /// Lets changes in through the gate. What is admitted joins the note, what misses something waits,
+    /// what does not pass marks the document.
+    pub(crate) fn take_in(&mut self, submitted: Vec<Submitted>) {
+        let mut all = std::mem::take(&mut self.waiting);
+        all.extend(submitted);
+        all.retain(|one| !self.note.contains(&one.candidate.sketch().hash));
+        if all.is_empty() {
+            return;
+        }
+        match self.note.admit(&all) {
+            Ok(admission) => {
+                let waits: BTreeSet<ChangeHash> = admission
+                    .outcomes
+                    .iter()
+                    .filter(|(_, outcome)| matches!(outcome, Outcome::Waiting { .. }))
+                    .map(|(hash, _)| *hash)
+                    .collect();
+                for (_, outcome) in &admission.outcomes {
+                    match outcome {
+                        Outcome::Admitted => self.unkept = self.unkept.saturating_add(1),
+                        Outcome::Rejected { sentence, .. } => self.problem = Some(sentence.clone()),
+                        Outcome::AlreadyKnown | Outcome::Waiting { .. } => {}
+                    }
+                }
+                self.note = admission.note;
+                all.retain(|one| waits.contains(&one.candidate.sketch().hash));
+                self.waiting = all;
+            }
+            Err(error) => {
+                self.problem = Some(error.to_string());
+                self.waiting = all;
+            }
+        }
+    }
+
+    /// What the waiting changes miss.
+    pub(crate) fn missing(&self) -> BTreeSet<ChangeHash> {
+        let here: BTreeSet<ChangeHash> = self.waiting.iter().map(|one| one.candidate.sketch().hash).collect();
+        let deps = self.waiting.iter().flat_map(|one| one.candidate.sketch().deps.iter().copied());
+        deps.filter(|dep| !here.contains(dep) && !self.note.contains(dep)).collect()
+    }
+}
+
+/// What a note says of itself.
+pub(crate) fn keys_of(note: &NoteDocument) -> Keys {
+    match note.kind() {
+        Kind::Visit => {
+            let visit = note.read_visit().value;
+            let slice = facts::slice(&visit);
+            Keys {
+                patient: visit.patient,
+                episode: visit.episode,
+                dates: facts::dates(&slice),
+                providers: facts::providers(&slice),
+            }
+        }
+        Kind::Episode => {
+            let patient = note.read_episode().value.patient;
+            Keys { patient, episode: None, dates: BTreeSet::new(), providers: BTreeSet::new() }
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Rejected work is made again: the document is rebuilt from what is not rejected, and the person's
+//! commands are given again on the original's admitted ancestry, under a new actor, with their
+//! original ids, author and time. Once: a replay that is rejected goes to a supervisor. A signature is
+//! never given for anybody.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chart::entropy::Entropy;
+use chart::ids::{ActorId, ChangeHash, DocumentId};
+use session_note::admit::{Limits, prescan};
+use session_note::{Author, Command, CommandError, Issued};
+use store::StoreReader;
+use sync_protocol::Outcome;
+
+use crate::Tablet;
+use crate::documents::Loaded;
+use crate::edit::Making;
+use crate::entry::codec::Bytes;
+use crate::entry::{Entry, NotReplayed, VerdictItem, VerdictSeen, Work};
+use crate::error::TabletError;
+use crate::event::Event;
+use crate::state::WorkState;
+
+/// A change made here and what it builds on.
+struct Own {
+    work: Work,
+    deps: Vec<ChangeHash>,
+    /// Whether the server has rejected it, or what it builds on.
+    bad: bool,
+    /// Whether it is rejected in the log already.
+    told: bool,
+    replay: bool,
+}
+
+impl Tablet {
+    /// Documents whose rejected work can be made again at once.
+    pub(crate) fn replayable(&self) -> impl Iterator<Item = DocumentId> {
+        self.state.replay_due.iter().copied().filter(|document| !self.pipeline.is_pending(*document))
+    }
+
+    pub(crate) fn replay_due(
+        &mut self,
+        entropy: &mut dyn Entropy,
+        reader: &dyn StoreReader,
+    ) -> Result<(), TabletError> {
+        let due: Vec<DocumentId> = self.replayable().collect();
+        due.into_iter().try_for_each(|document| self.replay(entropy, reader, document))
+    }
+
+    fn replay(
+        &mut self,
+        entropy: &mut dyn Entropy,
+        reader: &dyn StoreReader,
+        document: DocumentId,
+    ) -> Result<(), TabletError> {
+        let mut own = self.own_work(reader, document)?;
+        let Some(record) = self.state.documents.get(&document) else { return Ok(()) };
+        let mut bad: BTreeSet<ChangeHash> = record.excluded.clone();
+        for one in &mut own {
+            one.bad = bad.contains(&one.work.hash) || one.deps.iter().any(|dep| bad.contains(dep));
+            if one.bad {
+                bad.insert(one.work.hash);
+            }
+        }
+        let built = self.build(reader, document, record, &bad)?;
+        let mut stands_for: BTreeMap<ChangeHash, BTreeSet<ChangeHash>> =
+            record.replayed.iter().map(|(old, new)| (*old, BTreeSet::from([*new]))).collect();
+        self.shelf.put(document, built);
+        self.renew_actors(document);
+        self.reject_descendants(document, &own);
+        for one in own.into_iter().filter(|one| one.bad) {
+            let base = mapped(&one.deps, &bad, &stands_for);
+            let hash = one.work.hash;
+            let to_be_made = !one.replay
+                && matches!(
+                    self.work_state(document, hash),
+                    None | Some(
+                        WorkState::Queued
+                            | WorkState::Receipted
+                            | WorkState::Held(_)
+                            | WorkState::Rejected(_)
+                    )
+                );
+            let stands = if to_be_made { self.replay_one(entropy, &one.work, &base) } else { None };
+            stands_for.insert(hash, stands.map_or(base, |new| BTreeSet::from([new])));
+        }
+        // What is on the shelf stays there until all of this is written: it is ahead of the log.
+        self.tell(Event::Changed { document });
+        Ok(())
+    }
+
+    fn work_state(&self, document: DocumentId, hash: ChangeHash) -> Option<WorkState> {
+        self.state.documents.get(&document)?.work.get(&hash).map(|work| work.state.clone())
+    }
+
+    /// All work made here on a document, in the order it was made.
+    fn own_work(&self, reader: &dyn StoreReader, document: DocumentId) -> Result<Vec<Own>, TabletError> {
+        let Some(record) = self.state.documents.get(&document) else { return Ok(Vec::new()) };
+        let mut own = Vec::new();
+        let mut seen = BTreeSet::new();
+        self.each_entry(reader, document, 0, &mut |_, entry| {
+            if let Entry::Work(work) = entry
+                && seen.insert(work.hash)
+            {
+                let sketch = prescan(&work.change.0, &Limits::V1);
+                let told = record.excluded.contains(&work.hash);
+                let replay = !work.replaces.is_empty();
+                own.push(Own {
+                    deps: sketch.map(|s| s.deps).unwrap_or_default(),
+                    bad: false,
+                    told,
+                    replay,
+                    work,
+                });
+            }
+            Ok(())
+        })?;
+        own.retain(|one| !record.replayed.contains_key(&one.work.hash));
+        Ok(own)
+    }
+
+    /// Work built on rejected work follows it; the server says the same.
+    fn reject_descendants(&mut self, document: DocumentId, own: &[Own]) {
+        let follow = own.iter().filter(|one| one.bad && !one.told);
+        let items: Vec<VerdictItem> = follow
+            .map(|one| VerdictItem {
+                hash: one.work.hash,
+                outcome: Outcome::Rejected.number(),
+                sentence: "it builds on work that was rejected".to_owned(),
+            })
+            .collect();
+        if !items.is_empty() {
+            self.enqueue(Entry::Verdict(VerdictSeen { document, items, proof: Bytes(Vec::new()) }));
+        }
+    }
+
+    /// Makes one change again; `None` if it cannot be, and then the log says so.
+    fn replay_one(
+        &mut self,
+        entropy: &mut dyn Entropy,
+        old: &Work,
+        base: &BTreeSet<ChangeHash>,
+    ) -> Option<ChangeHash> {
+        let document = old.document;
+        let issued = old.issued();
+        let is_signature = |issued: &Issued| matches!(issued.command, Command::Sign { .. });
+        if issued.iter().any(is_signature) {
+            self.not_replayed(old, true, "what you signed had to be saved again");
+            return None;
+        }
+        let actor = *self.actors.entry((document, old.person)).or_insert_with(|| ActorId::random(entropy));
+        let author = Author { person: old.person, device: self.config.device, actor };
+        let fresh = ActorId::random(entropy);
+        // Some of the base may be below the rest: only its heads were seen.
+        let seen = self.shelf.get(document).and_then(|loaded| loaded.note.at(base)).map(|note| note.heads());
+        let Some(seen) = seen else {
+            self.not_replayed(old, false, "what it was built on is not here");
+            return None;
+        };
+        let replaces = vec![old.hash];
+        let making =
+            Making { document, author, fresh, at: old.at, seen: &seen, issued, phrase: None, replaces };
+        match self.make_one(making) {
+            Ok(work) => {
+                let hash = work.hash;
+                self.keep_work(work, false);
+                Some(hash)
+            }
+            Err(TabletError::Command(CommandError::NothingChanged)) => {
+                self.not_replayed(old, false, "what it changed is there already");
+                None
+            }
+            Err(error) => {
+                self.not_replayed(old, false, &error.to_string());
+                None
+            }
+        }
+    }
+
+    fn not_replayed(&mut self, old: &Work, signature: bool, sentence: &str) {
+        self.enqueue(Entry::NotReplayed(NotReplayed {
+            document: old.document,
+            hash: old.hash,
+            signature,
+            sentence: sentence.to_owned(),
+        }));
+    }
+}
+
+/// What stands in for a rejected change's base: replays for what was replayed, the base's own base for
+/// what was not.
+fn mapped(
+    deps: &[ChangeHash],
+    bad: &BTreeSet<ChangeHash>,
+    stands_for: &BTreeMap<ChangeHash, BTreeSet<ChangeHash>>,
+) -> BTreeSet<ChangeHash> {
+    let mut base = BTreeSet::new();
+    for dep in deps {
+        match stands_for.get(dep) {
+            Some(stands) => base.extend(stands.iter().copied()),
+            None if bad.contains(dep) => {}
+            None => _ = base.insert(*dep),
+        }
+    }
+    base
+}
+
+impl Loaded {
+    /// Whether anything of it waits for something missing.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.waiting.is_empty() && self.problem.is_none()
+    }
+}

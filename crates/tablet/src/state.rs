@@ -1,0 +1,340 @@
+//! What the tablet knows, as a fold over its log: nothing here is true before it is written down.
+//!
+//! Opening and running use the same fold, and folding an entry twice changes nothing, so that a crash
+//! at any point, or a batch written twice after an unclear failure, leaves the same state. Small on
+//! purpose: of a document only its heads, its names and the work that is not settled.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chart::ids::{ChangeHash, CommandId, DocumentId, PatientId};
+use chart::reference::Reference;
+use chart::time::Date;
+use session_note::schema::Kind;
+use sync_protocol::Outcome;
+use sync_protocol::message::{Cursor, LogPosition};
+
+use crate::drafts::Phrase;
+use crate::entry::{Entry, Keys, Receipted, Remote, VerdictSeen, Work};
+
+/// What became of a change made here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum WorkState {
+    /// On this tablet's disk only.
+    Queued,
+    /// On the server's disk.
+    Receipted,
+    /// Kept by the server until a supervisor decides.
+    Held(String),
+    /// Refused for good; its replay is due.
+    Rejected(String),
+    /// A signature that was refused, or could not be carried over: only its signer can give it again.
+    SignAgain(String),
+    /// Nothing more can be done without a supervisor.
+    NeedsSupervisor(String),
+}
+
+/// A change made here that is not settled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unsettled {
+    /// The number of its entry.
+    pub(crate) seq: u64,
+    pub(crate) state: WorkState,
+    /// Whether it is itself a replay.
+    pub(crate) replay: bool,
+}
+
+/// What is known of a document without opening it.
+#[derive(Clone, Debug)]
+pub(crate) struct Record {
+    pub(crate) kind: Kind,
+    /// Its heads; none when they must be computed again.
+    pub(crate) heads: Option<BTreeSet<ChangeHash>>,
+    pub(crate) keys: Keys,
+    pub(crate) work: BTreeMap<ChangeHash, Unsettled>,
+    /// Admitted work made here, with the numbers of its entries.
+    pub(crate) settled: BTreeMap<ChangeHash, (u64, bool)>,
+    /// Changes that are never applied.
+    pub(crate) excluded: BTreeSet<ChangeHash>,
+    /// How often a change was taken out or let in again: what was built before is out of date.
+    pub(crate) purges: u32,
+    /// Rejected changes and what stands for them.
+    pub(crate) replayed: BTreeMap<ChangeHash, ChangeHash>,
+    /// Changes that others' work here builds on and that are not here.
+    pub(crate) missing: BTreeSet<ChangeHash>,
+    /// Heads at the server that were announced and not reached.
+    pub(crate) wanted: BTreeSet<ChangeHash>,
+    /// The number of the entry of the last published report.
+    pub(crate) report: Option<u64>,
+    pub(crate) out_of_scope: bool,
+    /// Whether the server has said something of it since the record was last found rewound.
+    pub(crate) confirmed: bool,
+}
+
+impl Record {
+    pub(crate) fn new(kind: Kind) -> Self {
+        let keys = Keys { patient: None, episode: None, dates: BTreeSet::new(), providers: BTreeSet::new() };
+        Self {
+            kind,
+            heads: None,
+            keys,
+            work: BTreeMap::new(),
+            settled: BTreeMap::new(),
+            excluded: BTreeSet::new(),
+            purges: 0,
+            replayed: BTreeMap::new(),
+            missing: BTreeSet::new(),
+            wanted: BTreeSet::new(),
+            report: None,
+            out_of_scope: false,
+            confirmed: true,
+        }
+    }
+
+    fn exclude(&mut self, hash: ChangeHash) {
+        if self.excluded.insert(hash) {
+            self.purges += 1;
+        }
+    }
+
+    pub(crate) fn has_queued(&self) -> bool {
+        self.work.values().any(|work| work.state == WorkState::Queued)
+    }
+
+    pub(crate) fn replay_due(&self) -> bool {
+        self.work.values().any(|work| matches!(work.state, WorkState::Rejected(_)))
+    }
+}
+
+/// Everything the log says.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    pub(crate) documents: BTreeMap<DocumentId, Record>,
+    pub(crate) by_date: BTreeMap<Date, BTreeSet<DocumentId>>,
+    pub(crate) by_patient: BTreeMap<PatientId, BTreeSet<DocumentId>>,
+    /// Documents with work that waits to be sent.
+    pub(crate) queued: BTreeSet<DocumentId>,
+    /// Documents with rejected work whose replay is due.
+    pub(crate) replay_due: BTreeSet<DocumentId>,
+    /// Documents announced and not here at all.
+    pub(crate) wanted: BTreeMap<DocumentId, BTreeSet<ChangeHash>>,
+    pub(crate) phrases: BTreeMap<CommandId, Phrase>,
+    /// Phrases whose change is made but perhaps not written: their late drafts are no news.
+    pub(crate) taken: BTreeSet<CommandId>,
+    pub(crate) reference: BTreeMap<(u16, Vec<u8>), Reference>,
+    pub(crate) receipted: Option<LogPosition>,
+    pub(crate) cursor: Option<Cursor>,
+    pub(crate) counter_through: u64,
+}
+
+impl State {
+    /// Takes in what entry `seq` says.
+    pub(crate) fn fold(&mut self, seq: u64, entry: &Entry) {
+        match entry {
+            Entry::Key(key) => {
+                if let Some(kind) = key.kind() {
+                    let wanted = self.wanted.remove(&key.document).unwrap_or_default();
+                    let record = self.documents.entry(key.document).or_insert_with(|| Record::new(kind));
+                    record.wanted.extend(wanted);
+                }
+            }
+            Entry::Work(work) => self.fold_work(seq, work),
+            Entry::Draft(draft) => self.fold_draft(draft),
+            Entry::Remote(remote) => self.fold_remote(remote),
+            Entry::Receipted(receipted) => self.fold_receipt(receipted),
+            Entry::Verdict(verdict) => self.fold_verdict(verdict),
+            Entry::Reference(reference) => {
+                let name = (reference.kind, reference.id.0.clone());
+                let body = reference.body.as_ref().and_then(|body| serde_json::from_slice(&body.0).ok());
+                match body {
+                    Some(value) => _ = self.reference.insert(name, value),
+                    None => _ = self.reference.remove(&name),
+                }
+            }
+            Entry::Report(report) => {
+                if let Some(record) = self.documents.get_mut(&report.document) {
+                    record.report = Some(seq);
+                }
+            }
+            Entry::Cursor(at) => self.cursor = Some(at.cursor),
+            Entry::Rewound(_) => self.fold_rewind(),
+            Entry::Counter(counter) => self.counter_through = self.counter_through.max(counter.through),
+            Entry::Wanted(wanted) => match self.documents.get_mut(&wanted.document) {
+                Some(record) => {
+                    record.out_of_scope = false;
+                    record.confirmed = true;
+                    record.wanted.clone_from(&wanted.heads);
+                }
+                None => _ = self.wanted.insert(wanted.document, wanted.heads.clone()),
+            },
+            Entry::Left(left) => {
+                self.wanted.remove(&left.document);
+                if let Some(record) = self.documents.get_mut(&left.document) {
+                    record.out_of_scope = true;
+                }
+            }
+            Entry::NotReplayed(failed) => {
+                let record = self.documents.get_mut(&failed.document);
+                if let Some(work) = record.and_then(|record| record.work.get_mut(&failed.hash)) {
+                    let sentence = failed.sentence.clone();
+                    work.state = if failed.signature {
+                        WorkState::SignAgain(sentence)
+                    } else {
+                        WorkState::NeedsSupervisor(sentence)
+                    };
+                }
+                self.sort_work(failed.document);
+            }
+        }
+    }
+
+    fn fold_work(&mut self, seq: u64, work: &Work) {
+        if let Some(phrase) = work.phrase {
+            self.phrases.remove(&phrase);
+            self.taken.remove(&phrase);
+        }
+        let Some(record) = self.documents.get_mut(&work.document) else { return };
+        record.out_of_scope = false;
+        if !record.work.contains_key(&work.hash) && !record.settled.contains_key(&work.hash) {
+            let replay = !work.replaces.is_empty();
+            record.work.insert(work.hash, Unsettled { seq, state: WorkState::Queued, replay });
+            record.heads = Some(work.heads.clone());
+            for old in &work.replaces {
+                record.work.remove(old);
+                record.exclude(*old);
+                record.replayed.insert(*old, work.hash);
+            }
+        }
+        self.name(work.document, &work.keys);
+        self.sort_work(work.document);
+    }
+
+    fn fold_remote(&mut self, remote: &Remote) {
+        let document = remote.feed.document;
+        let Some(record) = self.documents.get_mut(&document) else { return };
+        record.heads = Some(remote.heads.clone());
+        record.missing.clone_from(&remote.missing);
+        record.confirmed = true;
+        record.out_of_scope = false;
+        if record.wanted.is_subset(&remote.heads) {
+            record.wanted.clear();
+        }
+        self.name(document, &remote.keys);
+    }
+
+    fn fold_receipt(&mut self, receipted: &Receipted) {
+        let newer = self
+            .receipted
+            .is_none_or(|old| (old.epoch, old.seq) <= (receipted.position.epoch, receipted.position.seq));
+        if newer {
+            self.receipted = Some(receipted.position);
+        }
+        if let Some(record) = self.documents.get_mut(&receipted.document) {
+            record.confirmed = true;
+            for hash in &receipted.hashes {
+                if let Some(work) = record.work.get_mut(hash)
+                    && work.state == WorkState::Queued
+                {
+                    work.state = WorkState::Receipted;
+                }
+            }
+        }
+        self.sort_work(receipted.document);
+    }
+
+    fn fold_verdict(&mut self, seen: &VerdictSeen) {
+        let Some(record) = self.documents.get_mut(&seen.document) else { return };
+        for item in &seen.items {
+            if record.replayed.contains_key(&item.hash) {
+                continue;
+            }
+            match Outcome::from_number(item.outcome) {
+                Outcome::Admitted => {
+                    if let Some(work) = record.work.remove(&item.hash) {
+                        record.settled.insert(item.hash, (work.seq, work.replay));
+                    }
+                    if record.excluded.remove(&item.hash) {
+                        record.heads = None;
+                        record.purges += 1;
+                    }
+                }
+                Outcome::Held => {
+                    if let Some(work) = record.work.get_mut(&item.hash)
+                        && matches!(work.state, WorkState::Queued | WorkState::Receipted | WorkState::Held(_))
+                    {
+                        work.state = WorkState::Held(item.sentence.clone());
+                    }
+                }
+                Outcome::Rejected if !record.excluded.contains(&item.hash) => {
+                    record.exclude(item.hash);
+                    record.heads = None;
+                    let settled = record.settled.remove(&item.hash);
+                    if let Some((seq, replay)) = settled {
+                        record.work.insert(item.hash, Unsettled { seq, replay, state: WorkState::Queued });
+                    }
+                    if let Some(work) = record.work.get_mut(&item.hash) {
+                        work.state = if work.replay {
+                            WorkState::NeedsSupervisor(item.sentence.clone())
+                        } else {
+                            WorkState::Rejected(item.sentence.clone())
+                        };
+                    }
+                }
+                Outcome::Rejected | Outcome::Other(_) => {}
+            }
+        }
+        self.sort_work(seen.document);
+    }
+
+    /// Takes "safe" back: everything made here waits to be sent again.
+    fn fold_rewind(&mut self) {
+        self.receipted = None;
+        self.cursor = None;
+        for record in self.documents.values_mut() {
+            record.confirmed = false;
+            for (hash, (seq, replay)) in std::mem::take(&mut record.settled) {
+                record.work.insert(hash, Unsettled { seq, replay, state: WorkState::Queued });
+            }
+            for work in record.work.values_mut() {
+                if matches!(work.state, WorkState::Receipted | WorkState::Held(_)) {
+                    work.state = WorkState::Queued;
+                }
+            }
+        }
+        let all: Vec<DocumentId> = self.documents.keys().copied().collect();
+        all.into_iter().for_each(|document| self.sort_work(document));
+    }
+
+    /// Keeps the lists of what is to be done true for one document.
+    fn sort_work(&mut self, document: DocumentId) {
+        let Some(record) = self.documents.get(&document) else { return };
+        let (queued, due) = (record.has_queued(), record.replay_due());
+        set(&mut self.queued, document, queued);
+        set(&mut self.replay_due, document, due);
+    }
+
+    /// Notes under which names a document is found.
+    fn name(&mut self, document: DocumentId, keys: &Keys) {
+        let Some(record) = self.documents.get_mut(&document) else { return };
+        let old = std::mem::replace(&mut record.keys, keys.clone());
+        for date in old.dates.difference(&keys.dates) {
+            self.by_date.entry(*date).or_default().remove(&document);
+        }
+        for date in &keys.dates {
+            self.by_date.entry(*date).or_default().insert(document);
+        }
+        if let Some(patient) = old.patient.filter(|old| Some(*old) != keys.patient) {
+            self.by_patient.entry(patient).or_default().remove(&document);
+        }
+        if let Some(patient) = keys.patient {
+            self.by_patient.entry(patient).or_default().insert(document);
+        }
+    }
+}
+
+fn set(list: &mut BTreeSet<DocumentId>, document: DocumentId, on: bool) {
+    if on {
+        list.insert(document);
+    } else {
+        list.remove(&document);
+    }
+}

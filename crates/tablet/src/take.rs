@@ -1,0 +1,342 @@
+//! What arrives: pages of the feed, answers to questions, verdicts, reports. Others' changes pass the
+//! gate before they join a document; what does not pass is kept and not shown.
+
+use std::collections::BTreeSet;
+
+use chart::entropy::Entropy;
+use chart::ids::{ChangeHash, DocumentId};
+use chart::time::Timestamp;
+use session_note::schema::Kind;
+use store::StoreReader;
+use sync_protocol::message::{
+    FeedBody, FeedChanges, FeedReference, Need, Page, ScopeChange, Supply, Verdict,
+};
+use sync_protocol::{DocumentKind, Outcome};
+
+use crate::Tablet;
+use crate::documents::keys_of;
+use crate::entry::codec::Bytes;
+use crate::entry::{
+    CursorAt, Entry, Left, ReferenceSeen, Remote, ReportSeen, VerdictItem, VerdictSeen, Wanted,
+};
+use crate::error::TabletError;
+use crate::event::Event;
+use crate::limits::{NEEDS_WAITING, PUSH_BYTES};
+use crate::state::{Unsettled, WorkState};
+
+impl Tablet {
+    pub(crate) fn take_page(
+        &mut self,
+        now: Timestamp,
+        entropy: &mut dyn Entropy,
+        reader: &dyn StoreReader,
+        page: Page,
+    ) -> Result<(), TabletError> {
+        let mut news = false;
+        for entry in page.entries {
+            news = true;
+            match entry.body {
+                FeedBody::Changes(feed) => self.take_changes(entropy, reader, feed)?,
+                FeedBody::Reference(reference) => self.take_reference(reference),
+                FeedBody::Report(report) => match report.body {
+                    Some(body) => self.take_report(report.document, Some(body)),
+                    None => self.fetch_report(report.document),
+                },
+                FeedBody::Verdict(verdict) => self.take_verdict(&verdict, Vec::new()),
+                FeedBody::Entered(scope) => self.take_entered(reader, &scope)?,
+                FeedBody::Left(scope) => self.take_left(&scope),
+                FeedBody::Other(_) => {}
+            }
+        }
+        let cursor = Entry::Cursor(CursorAt { cursor: page.next });
+        if news {
+            self.enqueue(cursor);
+        } else if self.state.cursor != Some(page.next) {
+            self.enqueue_lazy(now, cursor);
+        }
+        if !page.more && self.link.offer_others {
+            self.link.offer_others = false;
+            self.offer_others(reader)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn take_supply(
+        &mut self,
+        entropy: &mut dyn Entropy,
+        reader: &dyn StoreReader,
+        supply: Supply,
+    ) -> Result<(), TabletError> {
+        for feed in supply.entries {
+            self.take_changes(entropy, reader, feed)?;
+        }
+        if !supply.more {
+            self.link.asked.remove(&supply.document);
+        }
+        Ok(())
+    }
+
+    /// Others' work, or word of our own.
+    fn take_changes(
+        &mut self,
+        entropy: &mut dyn Entropy,
+        reader: &dyn StoreReader,
+        feed: FeedChanges,
+    ) -> Result<(), TabletError> {
+        let document = feed.document;
+        let Some(kind) = known_kind(feed.kind) else {
+            let sentence = "it is of a kind this version does not know: update the app".to_owned();
+            self.tell(Event::CannotBeShown { document, sentence });
+            return Ok(());
+        };
+        self.begin_document(entropy, document, kind)?;
+        self.load(reader, document)?;
+        let mut submitted = Vec::new();
+        let Some(loaded) = self.shelf.get_mut(document) else { return Ok(()) };
+        for change in &feed.changes {
+            loaded.submit(&mut submitted, change, feed.person, feed.device);
+        }
+        let hashes: Vec<ChangeHash> = submitted.iter().map(|one| one.candidate.sketch().hash).collect();
+        let passed_door = hashes.len() == feed.changes.len();
+        let here = |hash: &ChangeHash| {
+            let waits = loaded.waiting.iter().any(|one| one.candidate.sketch().hash == *hash);
+            loaded.note.contains(hash) || waits
+        };
+        let known = hashes.iter().all(here);
+        if known && passed_door {
+            return Ok(self.confirm(document, &hashes, feed.verdict));
+        }
+        loaded.take_in(submitted);
+        let (heads, keys, missing) = (loaded.note.heads(), keys_of(&loaded.note), loaded.missing());
+        if let Some(sentence) = loaded.problem.clone() {
+            self.tell(Event::CannotBeShown { document, sentence });
+        }
+        if !missing.is_empty() {
+            self.link.to_ask.insert(document);
+        }
+        self.enqueue(Entry::Remote(Remote { feed, heads, keys, missing }));
+        self.tell(Event::Changed { document });
+        Ok(())
+    }
+
+    /// The feed brought changes that are here already: what was made here is part of the record.
+    fn confirm(&mut self, document: DocumentId, hashes: &[ChangeHash], proof: Vec<u8>) {
+        let Some(record) = self.state.documents.get_mut(&document) else { return };
+        record.confirmed = true;
+        let items: Vec<VerdictItem> = hashes
+            .iter()
+            .filter(|hash| record.work.contains_key(hash))
+            .map(|hash| VerdictItem {
+                hash: *hash,
+                outcome: Outcome::Admitted.number(),
+                sentence: String::new(),
+            })
+            .collect();
+        if !items.is_empty() && !proof.is_empty() {
+            self.enqueue(Entry::Verdict(VerdictSeen { document, items, proof: Bytes(proof) }));
+        }
+    }
+
+    pub(crate) fn take_verdict(&mut self, verdict: &Verdict, proof: Vec<u8>) {
+        let Some(record) = self.state.documents.get(&verdict.document) else { return };
+        let mut items = Vec::new();
+        for item in &verdict.items {
+            for hash in &item.hashes {
+                let settled = record.settled.contains_key(hash) && item.outcome == Outcome::Admitted;
+                let known = record.work.contains_key(hash)
+                    || record.settled.contains_key(hash)
+                    || record.excluded.contains(hash)
+                    || item.outcome == Outcome::Rejected;
+                if known && !settled && !record.replayed.contains_key(hash) {
+                    let sentence = item.sentence.clone();
+                    items.push(VerdictItem { hash: *hash, outcome: item.outcome.number(), sentence });
+                }
+            }
+        }
+        if items.is_empty() {
+            return;
+        }
+        if items.iter().any(|item| item.outcome == Outcome::Rejected.number()) {
+            self.renew_actors(verdict.document);
+        }
+        let document = verdict.document;
+        self.enqueue(Entry::Verdict(VerdictSeen { document, items, proof: Bytes(proof) }));
+    }
+
+    fn take_reference(&mut self, reference: FeedReference) {
+        let (kind, id) = (reference.kind.number(), Bytes(reference.id));
+        self.enqueue(Entry::Reference(ReferenceSeen { kind, id, body: reference.body.map(Bytes) }));
+    }
+
+    pub(crate) fn take_report(&mut self, document: DocumentId, body: Option<Vec<u8>>) {
+        if let Some(body) = body
+            && self.state.documents.contains_key(&document)
+        {
+            self.enqueue(Entry::Report(ReportSeen { document, body: Bytes(body) }));
+        }
+    }
+
+    fn fetch_report(&mut self, document: DocumentId) {
+        if let Some(session) = &mut self.link.session {
+            // Without an answer the note's own report stays provisional.
+            let _ = session.fetch_report(document);
+        }
+    }
+
+    fn take_entered(&mut self, reader: &dyn StoreReader, scope: &ScopeChange) -> Result<(), TabletError> {
+        for entered in &scope.documents {
+            let (document, heads) =
+                (entered.document, entered.heads.iter().copied().collect::<BTreeSet<_>>());
+            let here = self.state.documents.contains_key(&document);
+            if here {
+                self.load(reader, document)?;
+            }
+            let loaded = self.shelf.get(document).filter(|_| here);
+            let held = loaded.is_some_and(|loaded| heads.iter().all(|head| loaded.note.contains(head)));
+            let heads = if held { BTreeSet::new() } else { heads };
+            if !held {
+                self.link.to_ask.insert(document);
+            }
+            self.enqueue(Entry::Wanted(Wanted { document, heads }));
+        }
+        Ok(())
+    }
+
+    fn take_left(&mut self, scope: &ScopeChange) {
+        for left in &scope.documents {
+            let document = left.document;
+            let drafts = self.state.phrases.values().any(|phrase| phrase.document == document);
+            let record = self.state.documents.get(&document);
+            let waits = drafts || record.is_some_and(|record| !record.work.is_empty());
+            if !waits && !self.pipeline.is_pending(document) {
+                self.enqueue(Entry::Left(Left { document }));
+                self.tell(Event::Changed { document });
+            }
+        }
+    }
+
+    /// Asks for what is missing, a few documents at a time.
+    pub(crate) fn ask(&mut self, reader: &dyn StoreReader) {
+        while self.link.is_open() && self.link.asked.len() < NEEDS_WAITING {
+            let Some(document) = self.link.to_ask.pop_first() else { return };
+            let (mut have, mut missing) = (Vec::new(), Vec::new());
+            if self.state.documents.contains_key(&document) {
+                if self.load(reader, document).is_err() {
+                    continue;
+                }
+                let Some(loaded) = self.shelf.get(document) else { continue };
+                let record = self.state.documents.get(&document);
+                let wanted = record.map(|record| record.wanted.clone()).unwrap_or_default();
+                missing = loaded.missing().into_iter().collect();
+                let reached = wanted.iter().all(|head| loaded.note.contains(head));
+                if reached && missing.is_empty() {
+                    continue;
+                }
+                have = loaded.note.heads().into_iter().collect();
+                if !reached {
+                    // All beyond what is here; the missing ones are among them.
+                    missing.clear();
+                }
+            }
+            if let Some(session) = &mut self.link.session
+                && session.need(document, have, missing).is_ok()
+            {
+                self.link.asked.insert(document);
+            }
+        }
+    }
+
+    /// The server asks for changes: own work is pushed again, others' is supplied as it came.
+    pub(crate) fn supply(&mut self, reader: &dyn StoreReader, need: &Need) -> Result<(), TabletError> {
+        let document = need.document;
+        if !self.state.documents.contains_key(&document) {
+            return Ok(());
+        }
+        self.load(reader, document)?;
+        let Some(loaded) = self.shelf.get(document) else { return Ok(()) };
+        let wanted: BTreeSet<ChangeHash> = if need.hashes.is_empty() {
+            let have = need.have.iter().copied().collect();
+            loaded.note.changes_since(&have).into_iter().map(|(hash, _)| hash).collect()
+        } else {
+            need.hashes.iter().copied().collect()
+        };
+        if let Some(record) = self.state.documents.get_mut(&document) {
+            for hash in &wanted {
+                if let Some((seq, replay)) = record.settled.remove(hash) {
+                    record.work.insert(*hash, Unsettled { seq, replay, state: WorkState::Queued });
+                }
+                if let Some(work) = record.work.get_mut(hash)
+                    && work.state == WorkState::Receipted
+                {
+                    work.state = WorkState::Queued;
+                }
+            }
+            if record.has_queued() {
+                self.state.queued.insert(document);
+            }
+        }
+        self.link.retry_at.remove(&document);
+        self.send_others(reader, document, Some(&wanted))
+    }
+
+    /// After the server's record was found rewound: others' work that the feed did not bring again.
+    fn offer_others(&mut self, reader: &dyn StoreReader) -> Result<(), TabletError> {
+        let lacking = self.state.documents.iter().filter(|(_, record)| !record.confirmed);
+        let lacking: Vec<DocumentId> = lacking.map(|(document, _)| *document).collect();
+        for document in lacking {
+            self.send_others(reader, document, None)?;
+        }
+        Ok(())
+    }
+
+    fn send_others(
+        &mut self,
+        reader: &dyn StoreReader,
+        document: DocumentId,
+        wanted: Option<&BTreeSet<ChangeHash>>,
+    ) -> Result<(), TabletError> {
+        let mut feeds: Vec<FeedChanges> = Vec::new();
+        self.each_entry(reader, document, 0, &mut |_, entry| {
+            if let Entry::Remote(remote) = entry
+                && wanted.is_none_or(|wanted| names_any(&remote.feed, wanted))
+            {
+                feeds.push(remote.feed);
+            }
+            Ok(())
+        })?;
+        let Some(session) = &mut self.link.session else { return Ok(()) };
+        let mut rest = feeds.into_iter().peekable();
+        while rest.peek().is_some() {
+            let (mut entries, mut bytes) = (Vec::new(), 0usize);
+            while let Some(feed) = rest.next_if(|feed| entries.is_empty() || bytes + size(feed) <= PUSH_BYTES)
+            {
+                bytes += size(&feed);
+                entries.push(feed);
+            }
+            let supply = Supply { document, entries, more: rest.peek().is_some() };
+            if session.supply(supply).is_err() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn size(feed: &FeedChanges) -> usize {
+    feed.changes.iter().map(Vec::len).sum::<usize>() + feed.verdict.len() + 512
+}
+
+fn names_any(feed: &FeedChanges, wanted: &BTreeSet<ChangeHash>) -> bool {
+    feed.changes.iter().any(|change| {
+        let sketch = session_note::admit::prescan(change, &session_note::admit::Limits::V1);
+        sketch.is_ok_and(|sketch| wanted.contains(&sketch.hash))
+    })
+}
+
+pub(crate) const fn known_kind(kind: DocumentKind) -> Option<Kind> {
+    match kind {
+        DocumentKind::Visit => Some(Kind::Visit),
+        DocumentKind::Episode => Some(Kind::Episode),
+        DocumentKind::Other(_) => None,
+    }
+}
