@@ -8,65 +8,19 @@
 //! - Anything else: an acknowledged entry may be in it. It is copied aside and cut, and a new epoch
 //!   begins, so that tablets offer their work again.
 
-use chart::entropy::Entropy;
 use chart::ids::EpochId;
-use store::{Chain, EpochStart, StoreError, StoredEntry, Tip};
+use store::{Chain, StoreError, Tip};
 
-use crate::frame::{Frame, Mark, SEGMENT_HEADER, SegmentHead, encode_frame};
+use crate::frame::{Mark, SEGMENT_HEADER, SegmentHead, encode_frame};
 use crate::report::{Cut, OpenReport};
-use crate::scan::{
-    Proof, Step, Walk, looks_interrupted, proof_after, segment_head, segment_name, segments, step,
-};
+use crate::scan::{Step, Walk, looks_interrupted, proof_after, segment_head, segment_name, segments, step};
 use crate::vfs::{Vfs, disk, read_up_to, replace};
 
 mod mend;
+mod state;
 
-/// The file with the last mark that was written: the log had come at least this far.
-pub(crate) const MARK: &str = "mark";
-
-/// A second copy of the entries, asked when the journal is damaged.
-pub trait RepairSource {
-    /// The entry with this number and the id of its epoch, if it is there. The journal checks it
-    /// against its chain, so a wrong answer does no harm.
-    fn entry(&mut self, seq: u64) -> Option<(StoredEntry, EpochId)>;
-}
-
-/// No second copy.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoSource;
-
-impl RepairSource for NoSource {
-    fn entry(&mut self, _seq: u64) -> Option<(StoredEntry, EpochId)> {
-        None
-    }
-}
-
-/// A place to start reading from, instead of the beginning.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Start {
-    /// The place.
-    pub mark: Mark,
-    /// Every epoch up to it.
-    pub epochs: Vec<EpochStart>,
-}
-
-/// What is told of every frame that is read, in order.
-pub type EachFrame<'a> = dyn FnMut(&Frame) -> Result<(), StoreError> + 'a;
-
-pub(crate) struct Recovery<'a, V: Vfs> {
-    pub(crate) vfs: &'a V,
-    pub(crate) entropy: &'a mut dyn Entropy,
-    pub(crate) source: &'a mut dyn RepairSource,
-    pub(crate) each: &'a mut EachFrame<'a>,
-    pub(crate) report: OpenReport,
-    /// How far the log is known to have come.
-    known: Option<Tip>,
-    /// Where mending was last tried, so that it is not tried twice.
-    tried: Option<(u64, u64)>,
-    mark_is_bad: bool,
-    /// The first byte of the last frame in the current segment.
-    last_frame: Option<u64>,
-}
+pub use state::{EachFrame, NoSource, RepairSource, Start};
+pub(crate) use state::{MARK, Recovery};
 
 /// A journal ready to go on.
 pub(crate) struct Recovered {
@@ -83,27 +37,7 @@ enum Walked {
     Nothing,
 }
 
-impl<'a, V: Vfs> Recovery<'a, V> {
-    pub(crate) fn new(
-        vfs: &'a V,
-        entropy: &'a mut dyn Entropy,
-        source: &'a mut dyn RepairSource,
-        each: &'a mut EachFrame<'a>,
-    ) -> Self {
-        let report = OpenReport::default();
-        Self {
-            vfs,
-            entropy,
-            source,
-            each,
-            report,
-            known: None,
-            tried: None,
-            mark_is_bad: false,
-            last_frame: None,
-        }
-    }
-
+impl<V: Vfs> Recovery<'_, V> {
     pub(crate) fn run(mut self, from: Option<&Start>) -> Result<Recovered, StoreError> {
         self.sweep()?;
         self.known = self.read_mark()?.map(|mark| mark.tip);
@@ -173,10 +107,6 @@ impl<'a, V: Vfs> Recovery<'a, V> {
         let long_enough = self.vfs.len(&name).map_err(disk("read the journal"))? >= Some(start.mark.offset);
         let head = segment_head(self.vfs, start.mark.segment)?;
         Ok(long_enough && head.is_some_and(|head| head.tip.seq <= start.mark.tip.seq))
-    }
-
-    fn later(&self, number: u64) -> Result<Vec<u64>, StoreError> {
-        Ok(segments(self.vfs)?.into_iter().filter(|other| *other > number).collect())
     }
 
     /// Walks one segment, from its header or from `offset`.
@@ -287,14 +217,6 @@ impl<'a, V: Vfs> Recovery<'a, V> {
         self.vfs.sync_data(&name).map_err(disk("sync the journal"))
     }
 
-    fn went_beyond(&self, tip: &Tip) -> bool {
-        self.known.is_some_and(|known| (known.epoch, known.seq) > (tip.epoch, tip.seq))
-    }
-
-    fn len(&self, number: u64) -> Result<u64, StoreError> {
-        Ok(self.vfs.len(&segment_name(number)).map_err(disk("read the journal"))?.unwrap_or(0))
-    }
-
     /// Starts an empty journal, unless one is known to have been here.
     fn fresh(self) -> Result<Recovered, StoreError> {
         if self.known.is_some_and(|tip| tip.seq > 0 || tip.epoch > 1) {
@@ -349,11 +271,4 @@ pub(crate) fn write_segment_head<V: Vfs + ?Sized>(vfs: &V, head: &SegmentHead) -
     vfs.write_at(&name, 0, &head.encode()).map_err(disk("write to the journal"))?;
     vfs.sync_data(&name).map_err(disk("sync the journal"))?;
     vfs.sync_dir().map_err(disk("sync the journal's directory"))
-}
-
-impl Proof {
-    /// The number of the first missing entry behind `tip`, and the last.
-    pub(crate) fn gap(&self, tip: &Tip) -> (u64, u64) {
-        (tip.seq.saturating_add(1), self.before.seq)
-    }
 }

@@ -56,6 +56,13 @@ pub(crate) struct Proof {
     pub(crate) offset: Option<u64>,
 }
 
+impl Proof {
+    /// The number of the first missing entry behind `tip`, and the last.
+    pub(crate) fn gap(&self, tip: &Tip) -> (u64, u64) {
+        (tip.seq.saturating_add(1), self.before.seq)
+    }
+}
+
 pub(crate) fn segment_name(number: u64) -> String {
     format!("journal-{number:010}.seg")
 }

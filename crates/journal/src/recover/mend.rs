@@ -4,7 +4,7 @@
 use chart::ids::EpochId;
 use store::{NewEntry, StoreError, StoredEntry, Tip, chain_after};
 
-use super::Recovery;
+use super::state::Recovery;
 use crate::frame::{SegmentHead, encode_frame};
 use crate::scan::{Proof, Walk, frame_after, proof_after, segment_name};
 use crate::vfs::{Vfs, disk, read_up_to};

@@ -1,11 +1,11 @@
-//! What a crash keeps of pending data. Follows the model in [`super`] and the drawn bytes only.
+//! What a crash keeps of pending data. Follows the model and the drawn bytes only.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use chart::entropy::Entropy;
 
+use super::model::{Crash, Dirs, below};
 use super::state::{NameChange, Node, Pending, State, write_into};
-use super::{Crash, Dirs, below};
 
 const SECTOR: usize = 512;
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 
-use super::{Dirs, Fault};
+use super::model::{Dirs, Fault};
 
 /// A change of a file's bytes that is not durable yet.
 #[derive(Clone, Debug)]

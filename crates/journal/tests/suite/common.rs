@@ -1,5 +1,4 @@
 //! Runs that the suites share: what is written, and what must be read back.
-#![allow(dead_code, reason = "each suite uses its part")]
 
 use chart::entropy::Entropy;
 use chart::ids::EpochId;

@@ -1,16 +1,7 @@
 //! Every call to the disk fails once: the store latches, keeps what it acknowledged, and goes on when
 //! it is opened again, even through a power cut after a sync that had failed.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests: a failed step is a failed test"
-)]
 
-#[path = "suite/common.rs"]
-mod common;
-
-use common::{OPTIONS, expected, script};
+use crate::common::{OPTIONS, expected, script};
 use journal::{Crash, Dirs, Fault, JournalStore, Seeded, SimDisk, verify};
 use store::{Batch, Store, StoreError, StoreReader};
 

@@ -1,18 +1,9 @@
 //! The power goes at every point of a run, in every way the model knows; every acknowledged batch must
 //! be there, whole and in order, never half a batch, and the store must be able to go on.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests: a failed step is a failed test"
-)]
-
-#[path = "suite/common.rs"]
-mod common;
 
 use std::io;
 
-use common::{OPTIONS, expected, run, script};
+use crate::common::{OPTIONS, expected, run, script};
 use journal::{Crash, Dirs, JournalStore, Seeded, SimDisk, Vfs, verify};
 use store::{Batch, NewEntry, Store, StoreReader, StoredEntry};
 

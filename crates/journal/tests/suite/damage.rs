@@ -1,20 +1,11 @@
 //! Rot and hands on a closed journal: every flipped bit, every cut, missing, swapped and emptied files.
 //! With a second copy everything comes back; without one it is reported. Never served wrong, never a
 //! panic.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests: a failed step is a failed test"
-)]
-
-#[path = "suite/common.rs"]
-mod common;
 
 use std::collections::BTreeMap;
 
+use crate::common::{OPTIONS, run, script};
 use chart::ids::EpochId;
-use common::{OPTIONS, run, script};
 use journal::{JournalStore, RepairSource, Seeded, SimDisk, Vfs, verify};
 use store::{EpochStart, Store, StoreReader, StoredEntry};
 
