@@ -64,9 +64,9 @@ pub(crate) fn split_timed(units: u32, minutes: Minutes, year: i32) -> Split {
     match units - plain - assist {
         0 => {}
         1 => ours(&mut split, !midpoint && over_a_tenth(left_t + left_a, left_a)),
-        // Two left: one each, the therapist's first where the therapist reached the midpoint.
+        // Two left: the first is the therapist's where the therapist reached the midpoint.
         left => {
-            ours(&mut split, left_t < MIDPOINT && left_a >= MIDPOINT && left_t == 0);
+            ours(&mut split, left_t < MIDPOINT);
             for _ in 1..left {
                 ours(&mut split, left_a > 0);
             }

@@ -16,6 +16,7 @@ mod day;
 mod disputes;
 mod finding;
 pub mod limits;
+mod payment;
 mod recompute;
 pub mod rulebook;
 pub mod units;

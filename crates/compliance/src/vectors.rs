@@ -3,6 +3,7 @@
 //! A file whose shape is not known is reported as not understood, never as passed; so is an empty one.
 //! Cases are read leniently (fields the engine has no use for are passed over), answers strictly.
 
+mod claims;
 mod findings;
 mod units;
 
@@ -46,6 +47,11 @@ type Runner = fn(&Value, &Rulebook) -> CaseResult;
 const KINDS: &[(&str, &[&str], Runner)] = &[
     ("units", &["rule_set", "services", "expected"], units::run),
     ("findings", &["note", "must_include"], findings::run),
+    ("assistant_small_share", &["total_minutes", "assistant_minutes", "expected"], claims::small_share),
+    ("assistant_units", &["year", "codes", "expected"], claims::assistants),
+    ("threshold", &["year", "prior_allowed_cents", "expected"], claims::threshold),
+    ("pairs", &["codes", "modifiers", "expected"], claims::pairs),
+    ("reduction", &["units", "expected"], claims::reduction),
 ];
 
 /// Runs a file of cases: a JSON list, or an object with such a list under `cases`.
