@@ -7,7 +7,8 @@
 use chart::ids::{ChangeHash, DeviceId, PersonId};
 
 use crate::admit::{
-    Candidate, ContentRefusal, ContentView, Edit, IndexError, Outcome, Policy, Roots, Scalar, judge,
+    Candidate, ContentRefusal, ContentRule, ContentView, Edit, IndexError, Outcome, Policy, Roots, Scalar,
+    judge,
 };
 use crate::document::NoteDocument;
 use crate::schema::{genesis_hash, root};
@@ -57,16 +58,31 @@ impl NoteDocument {
     /// # Errors
     /// When the note's own index cannot be built, which means the note itself is damaged.
     pub fn admit(&self, submitted: &[Submitted]) -> Result<Admission, IndexError> {
+        let author_of = |hash: &ChangeHash| submitted.iter().find(|one| one.candidate.sketch().hash == *hash);
+        self.judged(submitted, &mut |view| match author_of(&view.sketch().hash) {
+            Some(author) => may_write(view, author.person, author.device),
+            None => Err(refuse(code::NOT_ITS_AUTHOR, "the change has no proven author")),
+        })
+    }
+
+    /// Takes in changes that their origin has admitted: structure and limits are checked, what may be
+    /// written is not judged a second time, so that a later version of the rules splits no replicas.
+    ///
+    /// # Errors
+    /// As [`NoteDocument::admit`].
+    pub fn take_in(&self, submitted: &[Submitted]) -> Result<Admission, IndexError> {
+        self.judged(submitted, &mut |_| Ok(()))
+    }
+
+    fn judged(
+        &self,
+        submitted: &[Submitted],
+        content: &mut ContentRule<'_>,
+    ) -> Result<Admission, IndexError> {
         let index = self.ancestry()?;
         let policy = Policy { roots: Roots::Only([genesis_hash(self.kind())].into()), ..Policy::default() };
         let waiting: Vec<Candidate> = submitted.iter().map(|one| one.candidate.clone()).collect();
-        let author_of = |hash: &ChangeHash| submitted.iter().find(|one| one.candidate.sketch().hash == *hash);
-        let judged = judge(self.engine(), &index, &waiting, &policy, &mut |view| match author_of(
-            &view.sketch().hash,
-        ) {
-            Some(author) => may_write(view, author.person, author.device),
-            None => Err(refuse(code::NOT_ITS_AUTHOR, "the change has no proven author")),
-        })?;
+        let judged = judge(self.engine(), &index, &waiting, &policy, content)?;
         let outcomes = judged.outcomes().to_vec();
         let (document, index, _) = judged.into_document();
         Ok(Admission { note: NoteDocument::from_engine(self.id(), self.kind(), document, index), outcomes })

@@ -46,6 +46,8 @@ pub(crate) struct Pipeline {
     /// Those of them a person made.
     pending_own: BTreeMap<DocumentId, u32>,
     pub(crate) counter_through: u64,
+    /// The rewind on its way is true already, and nothing before it on its way says otherwise.
+    pub(crate) rewound: bool,
     /// The number of the last entry known to be written.
     pub(crate) written_through: u64,
 }
@@ -56,6 +58,24 @@ impl Pipeline {
     }
     pub(crate) fn is_saving(&self, document: DocumentId) -> bool {
         self.pending_own.contains_key(&document)
+    }
+    /// Whether word of the server is on its way to the disk.
+    pub(crate) fn has_verdicts(&self) -> bool {
+        let queued = self.queue.iter().chain(self.in_flight.iter().flatten());
+        queued
+            .map(|queued| &queued.entry)
+            .any(|entry| matches!(entry, Entry::Verdict(_) | Entry::Receipted(_)))
+    }
+    /// Forgets a cursor that a newer one overtakes.
+    pub(crate) fn drop_lazy_cursor(&mut self) {
+        self.lazy.retain(|entry| !matches!(entry, Entry::Cursor(_)));
+    }
+    /// Takes the last entry back if it is the beginning of this document.
+    pub(crate) fn take_back_key(&mut self, document: DocumentId) {
+        let is_key = |queued: &Queued| matches!(&queued.entry, Entry::Key(made) if made.document == document);
+        if self.queue.back().is_some_and(is_key) {
+            self.queue.pop_back();
+        }
     }
     /// Forgets a cursor and receipts that no longer hold.
     pub(crate) fn drop_lazy(&mut self) {
@@ -105,7 +125,7 @@ impl Tablet {
     pub(crate) fn enqueue_lazy(&mut self, now: Timestamp, entry: Entry) {
         self.state.fold(0, &entry);
         if matches!(entry, Entry::Cursor(_)) {
-            self.pipeline.lazy.retain(|other| !matches!(other, Entry::Cursor(_)));
+            self.pipeline.drop_lazy_cursor();
         }
         self.pipeline.lazy.push(entry);
         self.pipeline.lazy_since.get_or_insert(now);
@@ -122,9 +142,9 @@ impl Tablet {
 
     /// Everything that waits to be written, if anything does and no batch is under way.
     pub fn poll_commit(&mut self, entropy: &mut dyn Entropy) -> Option<Batch> {
-        let nothing =
-            self.pipeline.queue.is_empty() && !(self.pipeline.lazy_ripe && !self.pipeline.lazy.is_empty());
-        if nothing || self.pipeline.in_flight.is_some() || self.pipeline.failed.is_some() {
+        let ripe = self.pipeline.lazy_ripe && !self.pipeline.lazy.is_empty();
+        let something = ripe || !self.pipeline.queue.is_empty();
+        if !something || self.pipeline.in_flight.is_some() || self.pipeline.failed.is_some() {
             return None;
         }
         let taken = self.next_batch();
@@ -173,7 +193,9 @@ impl Tablet {
         for (seq, queued) in (first_seq..).zip(written) {
             self.pipeline.count(&queued.entry, false);
             self.pipeline.written_through = seq;
-            self.state.fold(seq, &queued.entry);
+            if !(matches!(queued.entry, Entry::Rewound(_)) && std::mem::take(&mut self.pipeline.rewound)) {
+                self.state.fold(seq, &queued.entry);
+            }
             if let Some(waiting) = queued.waiting {
                 let Waiting { ticket, document, heads, change } = waiting;
                 self.tell(Event::Saved { ticket, document, heads, change });

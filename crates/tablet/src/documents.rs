@@ -97,6 +97,14 @@ impl Tablet {
         Ok(())
     }
 
+    /// Takes back the beginning of a document in which nothing was done after all.
+    pub(crate) fn forget_document(&mut self, document: DocumentId) {
+        self.state.documents.remove(&document);
+        self.seals.keys.remove(&document);
+        self.shelf.loaded.remove(&document);
+        self.pipeline.take_back_key(document);
+    }
+
     /// Puts a document on the shelf.
     pub(crate) fn load(&mut self, reader: &dyn StoreReader, document: DocumentId) -> Result<(), TabletError> {
         let record = self.state.documents.get(&document).ok_or(TabletError::UnknownDocument(document))?;
@@ -282,7 +290,7 @@ impl Loaded {
         if all.is_empty() {
             return;
         }
-        match self.note.admit(&all) {
+        match self.note.take_in(&all) {
             Ok(admission) => {
                 let waits: BTreeSet<ChangeHash> = admission
                     .outcomes

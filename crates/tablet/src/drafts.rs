@@ -14,6 +14,7 @@ use session_note::{Command, CommandError, NoteDocument, TEXT_BYTES_MAX};
 use store::StoreReader;
 
 use crate::Tablet;
+use crate::edit::Doing;
 use crate::entry::{Draft, Entry};
 use crate::error::TabletError;
 use crate::event::Event;
@@ -285,13 +286,13 @@ impl Tablet {
             // Typed and taken back again: there is nothing to change.
             Ok(phrase.base.clone())
         } else {
-            let made =
-                self.make(entropy, phrase.document, phrase.person, at, &phrase.base, commands, Some(id));
+            let (document, person, seen) = (phrase.document, phrase.person, &phrase.base);
+            let made = self.make(entropy, Doing { document, person, at, seen, commands, phrase: Some(id) });
             made.map(|made| [made.hash].into())
         };
         let shown = match result {
             Ok(shown) => shown,
-            Err(TabletError::Command(error)) => {
+            Err(error) if error.is_refusal() => {
                 let sentence = error.to_string();
                 if let Some(phrase) = self.state.phrases.get_mut(&id) {
                     phrase.stuck = Some(sentence.clone());

@@ -43,6 +43,16 @@ pub(crate) struct Made {
     pub(crate) heads: BTreeSet<ChangeHash>,
 }
 
+/// What a person did, to be made into changes.
+pub(crate) struct Doing<'a> {
+    pub(crate) document: DocumentId,
+    pub(crate) person: PersonId,
+    pub(crate) at: Timestamp,
+    pub(crate) seen: &'a BTreeSet<ChangeHash>,
+    pub(crate) commands: Vec<Command>,
+    pub(crate) phrase: Option<CommandId>,
+}
+
 /// What one change is made of.
 pub(crate) struct Making<'a> {
     pub(crate) document: DocumentId,
@@ -73,20 +83,28 @@ impl Tablet {
         if edit.commands.is_empty() {
             return Err(TabletError::Empty);
         }
+        let new = !self.state.documents.contains_key(&edit.document);
         self.begin_document(entropy, edit.document, edit.kind)?;
         self.load(reader, edit.document)?;
         let mut seen = self.seen_by(edit.person, edit.document, edit.seen.clone());
         let texts = |command: &Command| matches!(command, Command::Sign { .. } | Command::SpliceText { .. });
         if edit.commands.iter().any(texts) {
-            let before = self.heads_of(edit.document);
-            self.flush(now, entropy, reader, edit.document)?;
-            if seen == before {
-                seen = self.heads_of(edit.document);
-            } else {
-                seen = self.seen_by(edit.person, edit.document, Some(seen));
-            }
+            let current = seen == self.heads_of(edit.document);
+            self.blur(now, entropy, reader, edit.person, edit.document)?;
+            let screen = (!current).then_some(seen);
+            seen = self.seen_by(edit.person, edit.document, screen);
         }
-        let made = self.make(entropy, edit.document, edit.person, now, &seen, edit.commands.clone(), None)?;
+        let (document, person, commands) = (edit.document, edit.person, edit.commands.clone());
+        let doing = Doing { document, person, at: now, seen: &seen, commands, phrase: None };
+        let made = match self.make(entropy, doing) {
+            Ok(made) => made,
+            Err(error) => {
+                if new {
+                    self.forget_document(document);
+                }
+                return Err(error);
+            }
+        };
         let ticket = Ticket(self.next_ticket);
         self.next_ticket = self.next_ticket.saturating_add(1);
         let waiting = Waiting { ticket, document: edit.document, heads: made.heads, change: made.hash };
@@ -181,16 +199,8 @@ impl Tablet {
     }
 
     /// Makes one change, or several that land together, of what one person did.
-    pub(crate) fn make(
-        &mut self,
-        entropy: &mut dyn Entropy,
-        document: DocumentId,
-        person: PersonId,
-        at: Timestamp,
-        seen: &BTreeSet<ChangeHash>,
-        commands: Vec<Command>,
-        phrase: Option<CommandId>,
-    ) -> Result<Made, TabletError> {
+    pub(crate) fn make(&mut self, entropy: &mut dyn Entropy, doing: Doing<'_>) -> Result<Made, TabletError> {
+        let Doing { document, person, at, seen, commands, phrase } = doing;
         let actor = *self.actors.entry((document, person)).or_insert_with(|| ActorId::random(entropy));
         let author = Author { person, device: self.config.device, actor };
         let before = self.shelf.get(document).cloned();

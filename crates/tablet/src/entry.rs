@@ -231,8 +231,8 @@ macro_rules! entries {
                 }
             }
             /// Whether this version knows the kind.
-            pub(crate) const fn known(number: u8) -> bool {
-                matches!(number, $($number)|+)
+            pub(crate) fn known(number: u8) -> bool {
+                [$($number),+].contains(&number)
             }
         }
     };

@@ -105,14 +105,18 @@ impl Tablet {
         if self.pipeline.is_saving(document) {
             return SaveState::Saving;
         }
-        if self.state.phrases.values().any(|phrase| phrase.document == document) {
+        if self.has_drafts(document) {
             return SaveState::SavedOnTablet;
         }
         if record.has_queued() || record.replay_due() {
-            let sending = self.link.is_open() && self.link.retry_at.get(&document).is_none();
+            let sending = self.link.is_open() && !self.link.retry_at.contains_key(&document);
             return if sending { SaveState::Sending } else { SaveState::SavedOnTablet };
         }
         if record.confirmed { SaveState::SafeAtClinic } else { SaveState::SavedOnTablet }
+    }
+
+    pub(crate) fn has_drafts(&self, document: DocumentId) -> bool {
+        self.state.phrases.values().any(|phrase| phrase.document == document)
     }
 
     /// Every document of this tablet's scope, and those with work that waits.
@@ -120,7 +124,11 @@ impl Tablet {
         self.state
             .documents
             .iter()
-            .filter(|(_, record)| !record.out_of_scope || !record.work.is_empty())
+            .filter(|(document, record)| {
+                let waits = !record.work.is_empty() || self.has_drafts(**document);
+                let begun = record.heads.is_some() || !record.excluded.is_empty();
+                waits || (begun && !record.out_of_scope)
+            })
             .map(|(document, record)| DocumentSummary {
                 document: *document,
                 kind: record.kind.name(),

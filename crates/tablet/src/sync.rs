@@ -22,6 +22,7 @@ use crate::error::TabletError;
 use crate::event::Event;
 use crate::limits::{PAGE_BYTES, TURNED_AWAY_RETRY_MS, UNCOVERED_RETRY_MS, UNKNOWN_AUTHOR_RETRY_MS};
 use crate::outbox::Flights;
+use crate::state::WorkState;
 
 /// One connection after the other.
 #[derive(Default)]
@@ -84,7 +85,7 @@ impl Tablet {
             scopes: self.config.scopes_wanted(),
             features: Vec::new(),
             app: self.config.app.clone(),
-            ask_verdicts: true,
+            ask_verdicts: self.awaits_verdicts(),
         };
         self.link.session = Some(TabletSession::new(config, now));
         self.pull();
@@ -95,6 +96,12 @@ impl Tablet {
             .iter()
             .filter(|(_, record)| !record.missing.is_empty() || !record.wanted.is_empty());
         self.link.to_ask = incomplete.map(|(id, _)| *id).chain(self.state.wanted.keys().copied()).collect();
+    }
+
+    /// Whether the server has work of this tablet and has not said what became of it.
+    fn awaits_verdicts(&self) -> bool {
+        let mut unsettled = self.state.documents.values().flat_map(|record| record.work.values());
+        unsettled.any(|work| matches!(work.state, WorkState::Receipted | WorkState::Held(_)))
     }
 
     fn pull(&mut self) {
@@ -237,6 +244,7 @@ impl Tablet {
             // True at once, so that nothing is called safe that may be gone; written with the next batch.
             let rewound = Entry::Rewound(Rewound { tip: welcome.tip });
             self.state.fold(0, &rewound);
+            self.pipeline.rewound = !self.pipeline.has_verdicts();
             self.enqueue(rewound);
             self.link.offer_others = true;
             self.link.retry_at.clear();

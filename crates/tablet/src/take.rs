@@ -50,6 +50,7 @@ impl Tablet {
         }
         let cursor = Entry::Cursor(CursorAt { cursor: page.next });
         if news {
+            self.pipeline.drop_lazy_cursor();
             self.enqueue(cursor);
         } else if self.state.cursor != Some(page.next) {
             self.enqueue_lazy(now, cursor);
@@ -89,6 +90,8 @@ impl Tablet {
             self.tell(Event::CannotBeShown { document, sentence });
             return Ok(());
         };
+        // Changes of the other kind than the document's stand on another beginning: they are kept and wait.
+        let kind = self.kind(document).unwrap_or(kind);
         self.begin_document(entropy, document, kind)?;
         self.load(reader, document)?;
         let mut submitted = Vec::new();
@@ -104,7 +107,8 @@ impl Tablet {
         };
         let known = hashes.iter().all(here);
         if known && passed_door {
-            return Ok(self.confirm(document, &hashes, feed.verdict));
+            self.confirm(document, &hashes, feed.verdict);
+            return Ok(());
         }
         loaded.take_in(submitted);
         let (heads, keys, missing) = (loaded.note.heads(), keys_of(&loaded.note), loaded.missing());
@@ -202,16 +206,12 @@ impl Tablet {
         Ok(())
     }
 
+    /// Takes documents out of the list; one with work or drafts that wait stays in it until they do not.
     fn take_left(&mut self, scope: &ScopeChange) {
         for left in &scope.documents {
             let document = left.document;
-            let drafts = self.state.phrases.values().any(|phrase| phrase.document == document);
-            let record = self.state.documents.get(&document);
-            let waits = drafts || record.is_some_and(|record| !record.work.is_empty());
-            if !waits && !self.pipeline.is_pending(document) {
-                self.enqueue(Entry::Left(Left { document }));
-                self.tell(Event::Changed { document });
-            }
+            self.enqueue(Entry::Left(Left { document }));
+            self.tell(Event::Changed { document });
         }
     }
 
@@ -230,6 +230,9 @@ impl Tablet {
                 missing = loaded.missing().into_iter().collect();
                 let reached = wanted.iter().all(|head| loaded.note.contains(head));
                 if reached && missing.is_empty() {
+                    if let Some(record) = self.state.documents.get_mut(&document) {
+                        record.wanted.clear();
+                    }
                     continue;
                 }
                 have = loaded.note.heads().into_iter().collect();

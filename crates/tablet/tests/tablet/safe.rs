@@ -211,3 +211,38 @@ fn a_second_opening_reads_the_same_state() {
     assert_eq!(from_snapshot.heads(VISIT), heads);
     assert_eq!(from_snapshot.response(VISIT).as_deref(), Some("value 39"));
 }
+
+#[test]
+fn an_edit_that_does_not_fit_begins_no_document() {
+    let mut rig = Rig::new(1);
+    let stop = session_note::Command::StopSegment {
+        activity: chart::ids::ActivityId::from_bytes([1; 16]),
+        segment: chart::ids::SegmentId::from_bytes([2; 16]),
+        end: chart::time::ClockTime::parse("2026-09-21T09:17-05:00").unwrap(),
+        elapsed_ms: None,
+    };
+    assert!(rig.try_edit(ANNA, VISIT, None, vec![stop]).unwrap_err().is_refusal());
+    rig.pump();
+    assert!(rig.tablet.documents().is_empty());
+    assert_eq!(rig.tablet.status(VISIT), None);
+    rig.field(VISIT, "good");
+    rig.pump();
+    assert_eq!(rig.restarted(2).response(VISIT).as_deref(), Some("good"));
+}
+
+#[test]
+fn an_edit_on_an_older_screen_stands_beside_what_came_since_but_not_beside_ones_own() {
+    let mut rig = Rig::new(1);
+    rig.field(VISIT, "one");
+    let screen = rig.heads(VISIT);
+    rig.field(VISIT, "two");
+    // The person's own later edit is known to them: the next one follows it.
+    rig.try_edit(ANNA, VISIT, Some(screen.clone()), vec![set_field("education", "given")]).unwrap();
+    assert_eq!(rig.heads(VISIT).len(), 1);
+    rig.edit(BEN, VISIT, vec![set_field("home_program", "printed")]);
+    rig.try_edit(ANNA, VISIT, Some(screen), vec![set_field("education", "again")]).unwrap();
+    assert_eq!(rig.heads(VISIT).len(), 2);
+    rig.pump();
+    let heads = rig.heads(VISIT);
+    assert_eq!(rig.restarted(2).heads(VISIT), heads);
+}

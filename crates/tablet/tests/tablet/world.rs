@@ -412,7 +412,13 @@ impl Clinic {
         self.talk(rig);
     }
 
-    pub(crate) fn verdict(&mut self, rig: &mut Rig, hashes: Vec<ChangeHash>, outcome: Outcome, reason: ReasonCode) {
+    pub(crate) fn verdict(
+        &mut self,
+        rig: &mut Rig,
+        hashes: Vec<ChangeHash>,
+        outcome: Outcome,
+        reason: ReasonCode,
+    ) {
         self.seq += 1;
         let document = self.have.get(&hashes[0]).map_or(VISIT, |push| push.document);
         let sentence = format!("because of {reason}");
