@@ -203,6 +203,13 @@ impl Hub {
         self.woken.remove(&connection);
     }
 
+    /// The other side of a transport showed that it is there, though it sent no frame.
+    pub fn heard(&mut self, now: Timestamp, connection: ConnectionId) {
+        if let Some(connection) = self.connections.get_mut(&connection) {
+            connection.session.heard(now);
+        }
+    }
+
     /// The next frame to send, if any.
     pub fn poll_transmit(&mut self) -> Option<(ConnectionId, Vec<u8>)> {
         self.poll_transmit_for(&mut |_| true)

@@ -4,12 +4,14 @@
 use std::collections::BTreeSet;
 
 use chart::entropy::{Entropy, draw};
-use chart::ids::{ChangeHash, Digest, DocumentId, EpochId};
+use chart::ids::{ChangeHash, Digest, DocumentId, EpochId, PushId};
 use chart::reference::Scope;
 use chart::time::Timestamp;
 use ed25519_dalek::{Signature, VerifyingKey};
 use store::StoreReader;
-use sync_protocol::message::{FeedChanges, Hello, LogPosition, Need, ReportBody, Revoked, ScopeName, Supply};
+use sync_protocol::message::{
+    DocumentPush, FeedChanges, Hello, LogPosition, Need, ReportBody, Revoked, ScopeName, Supply,
+};
 use sync_protocol::{Acceptance, ErrorCode, RevokeReason, ServerEvent, Standing};
 
 use crate::entry::{self, Head, Verdict};
@@ -70,8 +72,11 @@ impl Hub {
                         self.say(connection, ErrorCode::Internal, "the changes asked for could not be read");
                     }
                 }
-                // Changes a tablet carries for others come as pushes under their authors' envelopes.
-                ServerEvent::Supply(_) => {}
+                ServerEvent::Supply(supply) => {
+                    for push in supply.entries.into_iter().filter_map(carried) {
+                        self.take_push(now, entropy, reader, connection, push);
+                    }
+                }
                 ServerEvent::FetchReport { document } => {
                     if self.answer_fetch(reader, connection, document).is_err() {
                         self.say(connection, ErrorCode::Internal, "the report could not be read");
@@ -293,6 +298,26 @@ impl Hub {
         }
         Ok(())
     }
+}
+
+/// Work of others that a tablet still holds and this log has lost: it comes through the same door, under
+/// its own author's envelope.
+fn carried(changes: FeedChanges) -> Option<DocumentPush> {
+    let envelope = changes.envelope?;
+    let mut push_id = [0u8; 16];
+    push_id.copy_from_slice(changes.heads.first()?.as_bytes().get(..16)?);
+    Some(DocumentPush {
+        push_id: PushId::from_bytes(push_id),
+        document: changes.document,
+        kind: changes.kind,
+        base_heads: Vec::new(),
+        heads: changes.heads,
+        changes: changes.changes,
+        envelope,
+        replaces: Vec::new(),
+        part: 0,
+        more: false,
+    })
 }
 
 fn scope_of(name: &ScopeName) -> Option<Scope> {

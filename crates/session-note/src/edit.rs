@@ -178,13 +178,13 @@ impl Editor<'_, '_> {
             Command::SetActivityField { activity, field, value } => {
                 check_lengths(field, value)?;
                 let fields = self.activity_part(*activity, activity_key::FIELDS)?;
-                Ok(self.tx.put(&fields, field.as_str(), value.as_str())?)
+                self.put(&fields, field, value)
             }
             Command::AddTechnique { activity, technique } => self.technique(*activity, technique, true),
             Command::RemoveTechnique { activity, technique } => self.technique(*activity, technique, false),
             Command::LinkGoal { activity, goal } => {
                 let activity = self.activity(*activity)?;
-                Ok(self.tx.put(&activity, activity_key::GOAL, goal.to_string())?)
+                self.put(&activity, activity_key::GOAL, &goal.to_string())
             }
             Command::SetMeasure { measure, name, value } => {
                 let entry = serde_json::json!({ "name": name, "value": value });
@@ -255,7 +255,7 @@ impl Editor<'_, '_> {
     ) -> Result<(), CommandError> {
         for (key, value) in parts {
             if let Some(value) = value {
-                self.tx.put(header, key, value)?;
+                self.put(header, key, &value)?;
             }
         }
         Ok(())
@@ -264,7 +264,17 @@ impl Editor<'_, '_> {
     fn put_text(&mut self, map: &'static str, key: &str, value: &str) -> Result<(), CommandError> {
         check_lengths(key, value)?;
         let map = container(self.tx, map)?;
-        Ok(self.tx.put(&map, key, value)?)
+        self.put(&map, key, value)
+    }
+
+    /// Sets a plain field. Where two tablets wrote it at once, the engine would turn a put of the value it
+    /// shows into a removal of the others, and nothing is ever removed: so another value goes between.
+    fn put(&mut self, map: &ObjId, key: &str, value: &str) -> Result<(), CommandError> {
+        if self.tx.get_all(map, key)?.len() > 1 {
+            let between = if value.is_empty() { "-" } else { "" };
+            self.tx.put(map, key, between)?;
+        }
+        Ok(self.tx.put(map, key, value)?)
     }
 
     /// Writes an entry that nobody may ever overwrite.
@@ -317,6 +327,9 @@ impl Editor<'_, '_> {
         check_lengths(name, "")?;
         let techniques = self.activity_part(activity, activity_key::TECHNIQUES)?;
         let time = if add { self.at.unix_ms().max(0) } else { -1 };
+        if self.tx.get_all(&techniques, name)?.len() > 1 {
+            self.tx.put(&techniques, name, time.saturating_add(1))?;
+        }
         Ok(self.tx.put(&techniques, name, time)?)
     }
 
@@ -327,7 +340,11 @@ impl Editor<'_, '_> {
             return Err(CommandError::NothingChanged);
         }
         let same = container(self.tx, root::SAME)?;
-        Ok(self.tx.put(&same, format!("{}:{}", a.min(b), a.max(b)), true)?)
+        let key = format!("{}:{}", a.min(b), a.max(b));
+        if self.tx.get(&same, key.as_str())?.is_some() {
+            return Err(CommandError::NothingChanged);
+        }
+        Ok(self.tx.put(&same, key, true)?)
     }
 
     fn set_goal(
@@ -346,7 +363,7 @@ impl Editor<'_, '_> {
                 return Err(CommandError::WrongValue(format!("goal.{part}")));
             }
             check_lengths(part, value)?;
-            self.tx.put(&goal, part.as_str(), value.as_str())?;
+            self.put(&goal, part, value)?;
         }
         Ok(())
     }

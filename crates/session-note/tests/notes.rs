@@ -230,6 +230,21 @@ fn whoever_has_seen_the_signature_can_only_amend() {
 }
 
 #[test]
+fn choosing_the_shown_side_of_a_plain_conflict_removes_nothing_and_passes_the_gate() {
+    let (mut a, mut b) = two_tablets();
+    let set = |value: &str| format!(r#"{{"command":"set_field","field":"response","value":"{value}"}}"#);
+    a.does(&set("opens on cue"));
+    b.does(&set("needs two cues"));
+    a.hears(&b);
+    assert_eq!(a.note.read_visit().concurrent, ["fields/response"]);
+    let shown = a.visit().fields["response"].clone();
+    a.does(&set(&shown));
+    b.hears(&a);
+    assert_eq!(b.visit().fields["response"], shown);
+    assert!(b.note.read_visit().concurrent.is_empty());
+}
+
+#[test]
 fn a_running_activity_stopped_by_a_merge_is_not_stopped_twice() {
     let (mut a, mut b) = two_tablets();
     a.does(&stop("09:17"));
