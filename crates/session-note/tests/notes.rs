@@ -336,7 +336,8 @@ fn the_gate_lets_nobody_speak_for_another_rewrite_a_version_or_touch_signed_text
     a.does(&stop("09:17"));
     a.does(SIGN);
     let known = a.note.visit_register_key();
-    let attempts: [(&str, Box<dyn Fn(&mut automerge::Automerge)>, u16); 4] = [
+    type Attempt = (&'static str, Box<dyn Fn(&mut automerge::Automerge)>, u16);
+    let attempts: [Attempt; 4] = [
         ("speaks for nobody", Box::new(|doc| put(doc, "comments", "x", "{}")), code::NOT_ITS_AUTHOR),
         (
             "rewrites a version",
