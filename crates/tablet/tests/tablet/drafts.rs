@@ -1,6 +1,7 @@
 //! Keystrokes: on the disk at once, a change within two seconds, none lost.
 
 use session_note::Command;
+use store::Store;
 use tablet::{Event, SaveState};
 
 use crate::world::{ANNA, BEN, Clinic, Rig, VISIT, set_field, sign};
@@ -183,4 +184,20 @@ fn other_edits_in_between_do_not_shift_what_is_typed() {
     rig.type_text(VISIT, 4, " and");
     rig.wait(3_000);
     assert_eq!(rig.text(VISIT), "left and right");
+}
+
+#[test]
+fn a_phrase_completed_while_its_drafts_are_being_written_is_made_once() {
+    let mut rig = Rig::new(1);
+    rig.field(VISIT, "begun");
+    rig.pump();
+    rig.key(VISIT, 0, 0, "once");
+    let batch = rig.tablet.poll_commit(&mut rig.dice).unwrap();
+    rig.tablet.flush(rig.now, &mut rig.dice, &rig.store, VISIT).unwrap();
+    let first = rig.store.commit(&batch).unwrap();
+    rig.tablet.committed(rig.now, first, &rig.store);
+    rig.tablet.handle_timeout(rig.now.plus_ms(5_000), &mut rig.dice, &rig.store).unwrap();
+    rig.pump();
+    assert_eq!(rig.text(VISIT), "once");
+    assert_eq!(rig.restarted(2).text(VISIT), "once");
 }
