@@ -1,5 +1,13 @@
 //! Whatever the facts: recompute answers, answers the same again, and its answer survives JSON.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail by panicking"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
@@ -187,6 +195,15 @@ fn words() -> impl Strategy<Value = String> {
     proptest::sample::select(texts.to_vec()).prop_map(str::to_owned)
 }
 
+fn arrival() -> impl Strategy<Value = Arrival> {
+    let at = prop_oneof![-62_167_219_200_000i64..253_402_300_799_999, Just(i64::MIN), Just(i64::MAX)];
+    (small_id(), any::<i64>(), at).prop_map(|(device, ahead, at)| Arrival {
+        device: DeviceId::from_bytes(device),
+        clock_ahead_ms: ahead,
+        received_at: Timestamp::from_unix_ms(at),
+    })
+}
+
 fn facts() -> impl Strategy<Value = Facts> {
     let empty = read_visit(r#"{"date":"2024-07-26","segments":[],"goals":[{"task":"Walk"}]}"#).unwrap();
     let fields =
@@ -221,12 +238,7 @@ fn facts() -> impl Strategy<Value = Facts> {
         proptest::collection::btree_map(small_id().prop_map(ActivityId::from_bytes), activity, 0..4);
     let totals = (proptest::option::of(minutes()), proptest::option::of(minutes()))
         .prop_map(|(timed, treatment)| TypedTotals { timed, treatment });
-    let at = prop_oneof![-62_167_219_200_000i64..253_402_300_799_999, Just(i64::MIN), Just(i64::MAX)];
-    let arrival = (small_id(), any::<i64>(), at).prop_map(|(device, ahead, at)| Arrival {
-        device: DeviceId::from_bytes(device),
-        clock_ahead_ms: ahead,
-        received_at: Timestamp::from_unix_ms(at),
-    });
+    let arrival = arrival();
     let people = proptest::collection::btree_map(small_id().prop_map(PersonId::from_bytes), person(), 0..4);
     let day = (slice(), proptest::collection::vec(slice(), 0..3), proptest::collection::vec(slice(), 0..3));
     let chart = (activities, own_fields, episode_fields, fact(totals.boxed()), proptest::option::of(clock()));

@@ -1,6 +1,14 @@
 //! Every finding has a worked example that raises it and one that does not; the catalogue in the
 //! documentation is the one of the rules.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail by panicking"
+)]
+
 use std::collections::BTreeSet;
 
 use chart::facts::Facts;

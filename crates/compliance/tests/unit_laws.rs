@@ -2,6 +2,14 @@
 //! naive allocator that tries every vector of units. The constants here are written out on purpose:
 //! they must not come from the rules under test.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail by panicking"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chart::code::ServiceCode;

@@ -100,6 +100,7 @@ fn diagnosis(view: &View<'_>, out: &mut Findings<'_>) {
     let own = view.note.diagnoses.agreed().is_none_or(|list| none(list));
     let codes: Vec<String> = view.own_codes().iter().map(ToString::to_string).collect();
     if own && !codes.is_empty() {
-        out.push(finding("code-diagnosis-missing").value("codes", codes.join(", ")));
+        let of_episode = view.facts.episode.as_ref().is_some_and(|episode| !none(&episode.diagnoses));
+        out.push(finding("code-diagnosis-missing").value("codes", codes.join(", ")).otherwise_if(of_episode));
     }
 }

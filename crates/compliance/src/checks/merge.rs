@@ -51,9 +51,12 @@ fn text(view: &View<'_>, out: &mut Findings<'_>) {
 fn duplicates(view: &View<'_>, out: &mut Findings<'_>) {
     let within = view.setting("duplicate_within_minutes");
     let near = |a: i64, b: i64| i64::try_from(a.abs_diff(b)).unwrap_or(i64::MAX) <= within;
-    let own: Vec<_> = view.own().collect();
-    for (index, one) in own.iter().enumerate() {
-        for two in own.iter().skip(index + 1) {
+    // Two tablets may also have begun two notes of one visit.
+    let ours = view.note.slice.document;
+    for (index, one) in view.day.segs.iter().enumerate() {
+        for two in
+            view.day.segs.iter().skip(index + 1).filter(|two| one.document == ours || two.document == ours)
+        {
             let (Some(a), Some(b)) = (one.span, two.span) else { continue };
             let same =
                 one.code() == two.code() && one.performer == two.performer && one.activity != two.activity;
@@ -62,7 +65,8 @@ fn duplicates(view: &View<'_>, out: &mut Findings<'_>) {
             if same && apart && near(a.start(), b.start()) && near(a.end(), b.end()) {
                 let draft = finding("merge-duplicate-activity").value("code", one.code());
                 let draft = draft.value("first", one.start_text()).value("second", two.start_text());
-                out.push(draft.segment(one.segment).segment(two.segment));
+                let others = [one.document, two.document].into_iter().filter(|document| *document != ours);
+                out.push(draft.segment(one.segment).segment(two.segment).documents(others));
             }
         }
     }
