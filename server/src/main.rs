@@ -1,2 +1,5 @@
-//! gaitway
-fn main() {}
+//! The binary `gaitway`: everything it does is in the library.
+
+fn main() -> std::process::ExitCode {
+    gaitway::cli::main()
+}

@@ -1,0 +1,93 @@
+//! The `gaitway` command: what can be said on a command line, and which part does it.
+//!
+//! Errors are one sentence on the standard error; the exit code is 2 when the command line is wrong and 1
+//! when something did not work.
+
+mod enter;
+mod files;
+mod make;
+mod outcome;
+mod remote;
+mod server;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use outcome::Outcome;
+
+/// Offline-first charting for rehab therapy: the clinic's server and its tools.
+#[derive(Debug, Parser)]
+#[command(name = "gaitway", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Makes a clinic's directory: keys, tokens, settings, the first administrator
+    Init(make::Init),
+    /// Runs the clinic's server on that directory
+    Serve(make::Serve),
+    /// Enters, changes and lists people
+    #[command(subcommand)]
+    Person(enter::PersonCommand),
+    /// Enters, changes and lists patients
+    #[command(subcommand)]
+    Patient(enter::PatientCommand),
+    /// Enters and changes appointments
+    #[command(subcommand)]
+    Appointment(enter::AppointmentCommand),
+    /// Sets, takes away and lists the clinic's rule settings
+    #[command(subcommand)]
+    Setting(enter::SettingCommand),
+    /// Lets tablets in, lists and revokes them
+    #[command(subcommand)]
+    Device(remote::DeviceCommand),
+    /// Lists and releases work that is held back
+    #[command(subcommand)]
+    Quarantine(remote::QuarantineCommand),
+    /// Makes (or withdraws) a person's access token for the review pages
+    Token(remote::TokenCommand),
+    /// Says how a running server is doing
+    Status(remote::Status),
+    /// Computes units and findings: JSON lines in, one JSON line out for each
+    Assess(files::Assess),
+    /// Runs files of worked cases and compares the answers
+    Vectors(files::Vectors),
+    /// Checks the chain of a record that no server is using; changes nothing
+    Verify(files::Verify),
+    /// A tablet without a screen, on a directory: for scripts and tests
+    Tablet(crate::tablet::TabletArgs),
+    /// Starts a clinic of invented people and shows what happens when the network fails
+    Demo(crate::demo::DemoArgs),
+}
+
+/// Runs the command line and says how it ended.
+pub fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(code) => code,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run(cli: Cli) -> Outcome {
+    match cli.command {
+        Command::Init(args) => make::init(&args),
+        Command::Serve(args) => make::serve(&args),
+        Command::Person(args) => enter::person(args),
+        Command::Patient(args) => enter::patient(args),
+        Command::Appointment(args) => enter::appointment(args),
+        Command::Setting(args) => enter::setting(args),
+        Command::Device(args) => remote::device(args),
+        Command::Quarantine(args) => remote::quarantine(args),
+        Command::Token(args) => remote::token(&args),
+        Command::Status(args) => remote::status(&args),
+        Command::Assess(args) => files::assess(&args),
+        Command::Vectors(args) => files::vectors(&args),
+        Command::Verify(args) => files::verify(&args),
+        Command::Tablet(args) => Ok(crate::tablet::run(args)),
+        Command::Demo(args) => Ok(crate::demo::run(&args)),
+    }
+}

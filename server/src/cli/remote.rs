@@ -1,0 +1,196 @@
+//! Tablets, held work, tokens and the state of a running server.
+
+use chart::ids::{ChangeHash, DeviceId, DocumentId, PersonId};
+use clap::{Args, Subcommand};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::outcome::{Outcome, failed, show};
+use super::server::Server;
+use crate::api::{Code, CodeInput, DeviceRow, Entered, ReleaseInput, Token, TokenInput};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeviceCommand {
+    /// Makes a one-time code with which a tablet enrols itself
+    Code {
+        /// What people will call the tablet
+        #[arg(long)]
+        name: String,
+        /// Who may work on it; say it again for more, everybody if not said
+        #[arg(long = "person")]
+        people: Vec<PersonId>,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Lists the tablets
+    List(Server),
+    /// Revokes a tablet: nothing more is sent to it, and what it still sends is held
+    Revoke {
+        /// The tablet
+        id: DeviceId,
+        #[command(flatten)]
+        server: Server,
+    },
+}
+
+#[derive(Deserialize)]
+struct Devices {
+    devices: Vec<DeviceRow>,
+}
+
+pub(crate) fn device(command: DeviceCommand) -> Outcome {
+    match command {
+        DeviceCommand::Code { name, people, server } => {
+            let input = CodeInput { name, people: people.into_iter().collect() };
+            let code: Code = server.client()?.post("/v1/admin/device-codes", &input).map_err(failed)?;
+            show(server.json, &code, || code.code.clone())
+        }
+        DeviceCommand::List(server) => {
+            let Devices { devices } = server.client()?.get("/v1/admin/devices").map_err(failed)?;
+            show(server.json, &devices, || {
+                let line = |device: &DeviceRow| {
+                    let state = device.revoked_at.map_or_else(String::new, |at| format!("  revoked {at}"));
+                    format!("{}  {}  enrolled {}{state}\n", device.id, device.name, device.enrolled_at)
+                };
+                devices.iter().map(line).collect()
+            })
+        }
+        DeviceCommand::Revoke { id, server } => {
+            let path = format!("/v1/admin/devices/{id}/revoke");
+            let entered: Entered = server.client()?.post(&path, &json!({})).map_err(failed)?;
+            show(server.json, &entered, || {
+                "Revoked. Nothing more is sent to it; what it still sends is held for a supervisor."
+                    .to_owned()
+            })
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum QuarantineCommand {
+    /// Lists work that was not admitted, newest first
+    List {
+        /// Lists what was settled since as well
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Releases held changes: they are judged and admitted under their original author
+    Release {
+        /// The note they belong to
+        #[arg(long)]
+        document: DocumentId,
+        /// A held change; say it again for more
+        #[arg(long = "change", required = true, value_parser = ChangeHash::parse)]
+        changes: Vec<ChangeHash>,
+        /// The supervisor who releases them
+        #[arg(long)]
+        by: PersonId,
+        /// Why
+        #[arg(long)]
+        reason: String,
+        #[command(flatten)]
+        server: Server,
+    },
+}
+
+#[derive(Deserialize)]
+struct Quarantine {
+    quarantine: Vec<Value>,
+}
+
+pub(crate) fn quarantine(command: QuarantineCommand) -> Outcome {
+    match command {
+        QuarantineCommand::List { all, server } => {
+            let Quarantine { quarantine } =
+                server.client()?.get("/v1/admin/quarantine?limit=200").map_err(failed)?;
+            let open = |row: &Value| all || row.get("open") == Some(&Value::Bool(true));
+            let rows: Vec<Value> = quarantine.into_iter().filter(open).collect();
+            show(server.json, &rows, || match rows.is_empty() {
+                true => "Nothing is held.".to_owned(),
+                false => rows.iter().map(held_line).collect(),
+            })
+        }
+        QuarantineCommand::Release { document, changes, by, reason, server } => {
+            let input = ReleaseInput { document, hashes: changes.into_iter().collect(), by, reason };
+            let done: Entered =
+                server.client()?.post("/v1/admin/quarantine/release", &input).map_err(failed)?;
+            show(server.json, &done, || "Released.".to_owned())
+        }
+    }
+}
+
+fn held_line(row: &Value) -> String {
+    let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or("?").to_owned();
+    let hashes = row.get("hashes").and_then(Value::as_array);
+    let hashes: String = hashes
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .map(|hash| format!("  --change {hash}\n"))
+        .collect();
+    format!(
+        "{} by {} on tablet {}, received {}: {}\n  --document {}\n{hashes}",
+        text("outcome"),
+        text("person_name"),
+        text("device"),
+        text("received_at"),
+        text("sentence"),
+        text("document"),
+    )
+}
+
+/// Makes or withdraws access tokens.
+#[derive(Debug, Args)]
+pub(crate) struct TokenCommand {
+    /// The person
+    person: PersonId,
+    /// Takes away every token and session of the person instead
+    #[arg(long)]
+    withdraw: bool,
+    #[command(flatten)]
+    server: Server,
+}
+
+pub(crate) fn token(args: &TokenCommand) -> Outcome {
+    let client = args.server.client()?;
+    let input = TokenInput { person: args.person };
+    if args.withdraw {
+        let done: Value = client.post("/v1/admin/tokens/withdraw", &input).map_err(failed)?;
+        return show(args.server.json, &done, || "Withdrawn.".to_owned());
+    }
+    let token: Token = client.post("/v1/admin/tokens", &input).map_err(failed)?;
+    show(args.server.json, &token, || token.token.clone())
+}
+
+/// Asks a running server how it is doing.
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    #[command(flatten)]
+    server: Server,
+}
+
+pub(crate) fn status(args: &Status) -> Outcome {
+    let status: Value = args.server.client()?.get("/v1/admin/status").map_err(failed)?;
+    show(args.server.json, &status, || {
+        let text = |name: &str| status.get(name).and_then(Value::as_str).unwrap_or("?").to_owned();
+        let number = |path: &str| status.pointer(path).and_then(Value::as_u64).unwrap_or(0);
+        let ready = status.get("ready") == Some(&Value::Bool(true));
+        format!(
+            "{} (clinic {}), rules {}\n{}\n{} entries in epoch {}, {} connections, up {} s\n\
+             waiting for a verdict: {}; reports to compute: {}; held so far: {}",
+            text("name"),
+            text("clinic"),
+            text("rulebook"),
+            if ready { "Work is taken and saved." } else { "The record cannot be written: see the log." },
+            number("/hub/seq"),
+            number("/hub/epoch"),
+            number("/hub/connections"),
+            number("/uptime_seconds"),
+            number("/hub/unjudged"),
+            number("/hub/stale_reports"),
+            number("/hub/held"),
+        )
+    })
+}

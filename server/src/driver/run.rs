@@ -1,0 +1,276 @@
+//! The driver's loop. Events first (a bounded number), then work, then the disk, then the sockets; what
+//! is not ready never holds up what is.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use hub::{ConnectionId, Hub, Ticket};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::{Receiver, UnboundedReceiver};
+use tokio::sync::oneshot;
+
+use super::committer::{Committer, Outcome};
+use super::outbox::{Goodbye, Outbox, Pool};
+use super::{Desk, Ended, Event, Gauges, Pending};
+use crate::edge::{OsEntropy, now};
+use crate::faults::{Faults, KillPoint};
+use crate::limits;
+use crate::record::Record;
+
+/// How long a kill point lets frames leave before the end, in milliseconds.
+const LEAVING_MS: u64 = 300;
+/// The longest wait without looking at the clock.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+pub(super) struct State {
+    hub: Hub,
+    record: Record,
+    committer: Committer,
+    faults: Faults,
+    gauges: Arc<Gauges>,
+    pool: Arc<Pool>,
+    connections: BTreeMap<ConnectionId, Outbox>,
+    pending: BTreeMap<Ticket, Ended>,
+    in_flight: bool,
+    more_work: bool,
+}
+
+enum Woken {
+    Event(Event),
+    Committed(Outcome),
+    Time,
+    Stop,
+}
+
+impl State {
+    pub(super) fn new(
+        hub: Hub,
+        record: Record,
+        committer: Committer,
+        faults: Faults,
+        gauges: Arc<Gauges>,
+        pool: Arc<Pool>,
+    ) -> Self {
+        Self {
+            hub,
+            record,
+            committer,
+            faults,
+            gauges,
+            pool,
+            connections: BTreeMap::new(),
+            pending: BTreeMap::new(),
+            in_flight: false,
+            more_work: true,
+        }
+    }
+}
+
+pub(super) fn run(
+    mut state: State,
+    mut events: Receiver<Event>,
+    mut ends: UnboundedReceiver<Outcome>,
+    mut stopped: oneshot::Receiver<()>,
+    runtime: &Handle,
+) -> Result<(), String> {
+    state.gauges.running.store(true, Ordering::Release);
+    let pool = Arc::clone(&state.pool);
+    loop {
+        let wait = state.longest_wait();
+        let woken = runtime.block_on(async {
+            tokio::select! {
+                biased;
+                _ = &mut stopped => Woken::Stop,
+                Some(outcome) = ends.recv() => Woken::Committed(outcome),
+                Some(event) = events.recv() => Woken::Event(event),
+                () = pool.room.notified() => Woken::Time,
+                () = tokio::time::sleep(wait) => Woken::Time,
+            }
+        });
+        match woken {
+            Woken::Stop => break,
+            Woken::Committed(outcome) => state.committed(outcome),
+            Woken::Event(event) => state.take(event),
+            Woken::Time => {}
+        }
+        for _ in 1..limits::EVENTS_IN_A_ROW {
+            if let Ok(outcome) = ends.try_recv() {
+                state.committed(outcome);
+            }
+            match events.try_recv() {
+                Ok(event) => state.take(event),
+                Err(_) => break,
+            }
+        }
+        state.turn();
+    }
+    state.gauges.running.store(false, Ordering::Release);
+    state.stop(&mut ends)
+}
+
+impl State {
+    /// How long the loop may sleep if nothing comes.
+    fn longest_wait(&self) -> Duration {
+        if self.more_work {
+            return Duration::ZERO;
+        }
+        match self.hub.poll_timeout() {
+            Some((at, _)) => {
+                let ms = u64::try_from(at.since_ms(now())).unwrap_or(0);
+                Duration::from_millis(ms).min(LONGEST_WAIT)
+            }
+            None => LONGEST_WAIT,
+        }
+    }
+
+    fn take(&mut self, event: Event) {
+        match event {
+            Event::Connect { outbox, reply } => {
+                let connection = self.hub.connect(now(), &mut OsEntropy);
+                self.connections.insert(connection, outbox);
+                if reply.send(connection).is_err() {
+                    self.forget(connection);
+                }
+            }
+            Event::Frame(connection, frame) => {
+                if self.connections.contains_key(&connection) {
+                    self.hub.handle_frame(now(), &mut OsEntropy, &self.record, connection, &frame);
+                }
+            }
+            Event::Heard(connection) => self.hub.heard(now(), connection),
+            Event::Disconnect(connection) => self.forget(connection),
+            Event::Work(work) => {
+                let mut desk =
+                    Desk { hub: &mut self.hub, reader: &self.record, now: now(), entropy: &mut OsEntropy };
+                if let Some(Pending { ticket, ended }) = work(&mut desk) {
+                    self.pending.insert(ticket, ended);
+                }
+            }
+        }
+    }
+
+    fn forget(&mut self, connection: ConnectionId) {
+        if self.connections.remove(&connection).is_some() {
+            self.hub.disconnect(connection);
+        }
+    }
+
+    fn committed(&mut self, outcome: Outcome) {
+        self.in_flight = false;
+        let took = u64::try_from(outcome.took.as_micros()).unwrap_or(u64::MAX);
+        self.gauges.commit_us.fetch_add(took, Ordering::Relaxed);
+        self.gauges.commit_max_us.fetch_max(took, Ordering::Relaxed);
+        match outcome.result {
+            Ok(first_seq) => {
+                self.gauges.commits.fetch_add(1, Ordering::Relaxed);
+                self.faults.pass(KillPoint::AfterCommitBeforeReceipt);
+                self.hub.committed(&self.record, first_seq);
+                self.after_receipt();
+            }
+            Err(error) => {
+                self.gauges.commit_failures.fetch_add(1, Ordering::Relaxed);
+                self.gauges.latched.store(true, Ordering::Release);
+                tracing::error!(reason = %error, "a commit failed: the record is read only until restart");
+                self.hub.commit_failed(&error.to_string());
+            }
+        }
+        self.more_work = true;
+    }
+
+    /// Lets a kill point that waits for receipts see them leave first.
+    fn after_receipt(&mut self) {
+        if !self.faults.watches(KillPoint::AfterReceiptBeforeVerdict) || !self.transmit() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(LEAVING_MS));
+        self.faults.pass(KillPoint::AfterReceiptBeforeVerdict);
+    }
+
+    /// One turn of everything but events.
+    fn turn(&mut self) {
+        if self.hub.poll_timeout().is_some_and(|(at, _)| at <= now()) {
+            self.hub.handle_timeout(now(), &mut OsEntropy, &self.record);
+        }
+        // What waits for the disk goes there before the hub thinks, so that both work at once.
+        self.order_commit();
+        self.more_work = self.hub.work(&mut OsEntropy, &self.record, limits::WORK_STEPS);
+        self.order_commit();
+        let kept = self.hub.poll_keep();
+        if !kept.is_empty() {
+            self.committer.keep(kept);
+        }
+        // Sessions that were drained may have more to say at once.
+        self.more_work |= self.transmit();
+        self.close_finished();
+        self.report_done();
+    }
+
+    fn order_commit(&mut self) {
+        if self.in_flight {
+            return;
+        }
+        if let Some(batch) = self.hub.poll_commit() {
+            if self.committer.commit(batch) {
+                self.in_flight = true;
+            } else {
+                self.gauges.latched.store(true, Ordering::Release);
+                self.hub.commit_failed("the thread that writes the record has died");
+            }
+        }
+    }
+
+    /// Hands frames to the connections that have room; says whether there were any.
+    fn transmit(&mut self) -> bool {
+        let mut any = false;
+        let Self { hub, connections, .. } = self;
+        let mut has_room = |id| connections.get(&id).is_none_or(Outbox::has_room);
+        while let Some((id, frame)) = hub.poll_transmit_for(&mut has_room) {
+            any = true;
+            if let Some(outbox) = connections.get(&id) {
+                outbox.send(frame);
+            }
+        }
+        any
+    }
+
+    fn close_finished(&mut self) {
+        while let Some(connection) = self.hub.poll_closed() {
+            if let Some(outbox) = self.connections.remove(&connection) {
+                outbox.close(Goodbye::DONE);
+                self.hub.disconnect(connection);
+            }
+        }
+    }
+
+    fn report_done(&mut self) {
+        while let Some((ticket, result)) = self.hub.poll_done() {
+            if let Some(ended) = self.pending.remove(&ticket) {
+                ended(result);
+            }
+        }
+    }
+
+    /// Finishes what was promised to the disk, says goodbye and closes the record.
+    fn stop(mut self, ends: &mut UnboundedReceiver<Outcome>) -> Result<(), String> {
+        self.transmit();
+        self.order_commit();
+        while self.in_flight {
+            match ends.blocking_recv() {
+                Some(outcome) => self.committed(outcome),
+                None => break,
+            }
+            self.transmit();
+            self.report_done();
+            self.order_commit();
+        }
+        self.hub.shut_down();
+        self.transmit();
+        for outbox in self.connections.values() {
+            outbox.close(Goodbye::RESTART);
+        }
+        let Self { committer, .. } = self;
+        committer.close().map_err(|error| format!("the record could not be closed in order: {error}"))
+    }
+}

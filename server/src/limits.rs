@@ -1,0 +1,55 @@
+//! Every bound of the server's edge, in one place; docs/operations.md and docs/http-api.md state them.
+//! Hitting one gives a clear word and loses nothing.
+
+use std::time::Duration;
+
+/// Connections at once, unless configured.
+pub const CONNECTIONS: usize = 512;
+/// Documents kept in memory at once, unless configured.
+pub const DOCUMENTS_RESIDENT: usize = 256;
+/// Bytes of a request's body.
+pub const BODY_BYTES: usize = 64 * 1024;
+/// How long a client may take to send a request's head.
+pub const HEAD_TIME: Duration = Duration::from_secs(10);
+/// How long a request may take from its head to its answer.
+pub const REQUEST_TIME: Duration = Duration::from_secs(15);
+/// Between two pings on a WebSocket.
+pub const PING_EVERY: Duration = Duration::from_secs(20);
+/// How long one frame may take to leave for a slow reader.
+pub const WRITE_TIME: Duration = Duration::from_secs(30);
+/// How long saying goodbye on a WebSocket may take.
+pub const CLOSE_TIME: Duration = Duration::from_secs(2);
+/// How long to wait after the system refused a connection (no file handles left, say).
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+/// How long stopping waits for connections to close.
+pub const DRAIN_TIME: Duration = Duration::from_secs(5);
+/// Events that wait for the driver: each holds at most one frame.
+pub const INBOX: usize = 64;
+/// Events the driver takes before it lets the hub work and commit.
+pub const EVENTS_IN_A_ROW: usize = 64;
+/// Steps of judging and recomputing between two looks at the inbox.
+pub const WORK_STEPS: usize = 8;
+/// Bytes waiting to leave for one connection; above it its session waits.
+pub const OUTBOX_BYTES: usize = 1 << 20;
+/// Bytes waiting to leave for all connections; above it each may have only one frame waiting.
+pub const OUTBOX_ALL_BYTES: usize = 128 << 20;
+/// The driver's stack: documents are nested, and judging them recurses.
+pub const DRIVER_STACK_BYTES: usize = 64 << 20;
+/// Rows of a list, unless asked for fewer.
+pub const ROWS: usize = 50;
+/// Most rows of a list.
+pub const ROWS_MAX: usize = 200;
+/// Sessions of people at once.
+pub const SESSIONS: usize = 1_000;
+/// A session ends this long after it was last used.
+pub const SESSION_IDLE: Duration = Duration::from_secs(15 * 60);
+/// A session ends this long after it began.
+pub const SESSION_LIFE: Duration = Duration::from_secs(12 * 60 * 60);
+/// Failed proofs (tokens, codes) allowed in [`FAILURES_WINDOW`], over all clients.
+pub const FAILURES: u32 = 30;
+/// See [`FAILURES`].
+pub const FAILURES_WINDOW: Duration = Duration::from_secs(60);
+/// How long a person's access token lives.
+pub const TOKEN_DAYS: i64 = 90;
+/// Access tokens kept.
+pub const TOKENS: usize = 10_000;

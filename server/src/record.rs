@@ -1,0 +1,78 @@
+//! The record as the server holds it: opened once, written by one thread, read beside it.
+//!
+//! Reads take turns with commits: a reader waits at most for one commit to reach the disk.
+
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use store::{Batch, EpochStart, Key, Retained, Store, StoreError, StoreReader, StoredEntry, Tip};
+use store_sled::{Options, SledStore};
+
+use crate::edge::OsEntropy;
+
+/// The record of one clinic, shared between who writes and who reads.
+#[derive(Clone, Debug)]
+pub struct Record {
+    store: Arc<RwLock<Option<SledStore>>>,
+}
+
+/// After closing there is nothing to read or write.
+fn closed() -> StoreError {
+    StoreError::Disk { doing: "use the record", reason: "it is closed".to_owned() }
+}
+
+impl Record {
+    /// Opens the record in a directory, or makes one; the sentences say what opening had to do.
+    pub fn open(dir: &Path) -> Result<(Self, Vec<String>), StoreError> {
+        let (store, report) = SledStore::open(dir, Options::default(), &mut OsEntropy)?;
+        Ok((Self { store: Arc::new(RwLock::new(Some(store))) }, report.sentences()))
+    }
+
+    /// Commits a batch; durable when this returns `Ok`.
+    pub fn commit(&self, batch: &Batch) -> Result<u64, StoreError> {
+        let mut store = self.store.write().unwrap_or_else(PoisonError::into_inner);
+        store.as_mut().ok_or_else(closed)?.commit(batch)
+    }
+
+    /// Keeps derived values.
+    pub fn keep(&self, values: &[Retained]) -> Result<(), StoreError> {
+        let mut store = self.store.write().unwrap_or_else(PoisonError::into_inner);
+        store.as_mut().ok_or_else(closed)?.keep(values)
+    }
+
+    /// Closes the record in order. Whoever reads afterwards is told that it is closed.
+    pub fn close(&self) -> Result<(), StoreError> {
+        let store = self.store.write().unwrap_or_else(PoisonError::into_inner).take();
+        store.map_or(Ok(()), SledStore::close)
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&SledStore) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
+        read(store.as_ref().ok_or_else(closed)?)
+    }
+}
+
+impl StoreReader for Record {
+    fn tip(&self) -> Tip {
+        let none = Tip::empty(chart::ids::EpochId::from_bytes([0; 16]));
+        self.read(|store| Ok(store.tip())).unwrap_or(none)
+    }
+    fn epochs(&self) -> Vec<EpochStart> {
+        self.read(|store| Ok(store.epochs())).unwrap_or_default()
+    }
+    fn entry(&self, seq: u64) -> Result<Option<StoredEntry>, StoreError> {
+        self.read(|store| store.entry(seq))
+    }
+    fn scan(&self, after: u64, limit: usize) -> Result<Vec<StoredEntry>, StoreError> {
+        self.read(|store| store.scan(after, limit))
+    }
+    fn find(&self, key: Key, after: u64, limit: usize) -> Result<Vec<u64>, StoreError> {
+        self.read(|store| store.find(key, after, limit))
+    }
+    fn find_last(&self, key: Key, at_most: u64) -> Result<Option<u64>, StoreError> {
+        self.read(|store| store.find_last(key, at_most))
+    }
+    fn kept(&self, key: Key) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(|store| store.kept(key))
+    }
+}

@@ -1,0 +1,13 @@
+//! The real binary, over real sockets and files: what it answers, what it refuses, how it starts and
+//! stops. Nothing here looks inside the process.
+
+#[path = "edge/clinic.rs"]
+mod clinic;
+#[path = "edge/commands.rs"]
+mod commands;
+#[path = "edge/http.rs"]
+mod http;
+#[path = "edge/lifecycle.rs"]
+mod lifecycle;
+#[path = "edge/sockets.rs"]
+mod sockets;
