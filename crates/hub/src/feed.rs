@@ -33,18 +33,12 @@ struct Reading {
 }
 
 impl Hub {
-    pub(crate) fn take_pull(&mut self, connection: ConnectionId, pull: &Pull) {
+    pub(crate) fn take_pull(&mut self, reader: &dyn StoreReader, connection: ConnectionId, pull: &Pull) {
         let tip = self.tip;
         let Some(connection_state) = self.connections.get_mut(&connection) else { return };
-        let after = match &pull.cursor {
-            // A cursor of another branch, or from beyond the end, starts over: pages repeat, nothing is missed.
-            Some(cursor)
-                if cursor.seq <= tip.seq && (cursor.epoch < tip.epoch || cursor.epoch_id == tip.epoch_id) =>
-            {
-                cursor.seq
-            }
-            _ => 0,
-        };
+        // A cursor of another branch, or from beyond its end, starts over: pages repeat, nothing is missed.
+        let after = pull.cursor.as_ref().filter(|cursor| on_this_branch(reader, cursor, tip.seq));
+        let after = after.map_or(0, |cursor| cursor.seq);
         let page_bytes =
             usize::try_from(pull.page_bytes).unwrap_or(PAGE_BYTES_MAX).clamp(1_024, PAGE_BYTES_MAX);
         connection_state.pull =
@@ -336,6 +330,19 @@ impl Hub {
         // Equal chain values mean equal logs up to there.
         Ok(reader.entry(receipted.seq)?.is_some_and(|entry| entry.chain.0 == *receipted.chain.as_bytes()))
     }
+}
+
+/// Whether a cursor names a place of this log: its epoch is known here under the same random id, and the
+/// place lies before that epoch's end.
+fn on_this_branch(reader: &dyn StoreReader, cursor: &Cursor, tip_seq: u64) -> bool {
+    let epochs = reader.epochs();
+    let Some(index) =
+        epochs.iter().position(|start| start.epoch == cursor.epoch && start.epoch_id == cursor.epoch_id)
+    else {
+        return false;
+    };
+    let end = epochs.get(index + 1).map_or(tip_seq, |next| next.parent_seq);
+    cursor.seq <= end
 }
 
 fn wire_verdict(document: DocumentId, seq: u64, verdict: &Verdict) -> WireVerdict {

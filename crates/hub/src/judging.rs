@@ -15,7 +15,6 @@ use minicbor::bytes::ByteArray;
 use session_note::admission::{GATE_VERSION, Submitted, code};
 use session_note::admit::Outcome;
 use session_note::facts;
-use session_note::schema::Kind;
 use store::{Key, StoreReader};
 use sync_protocol::{Outcome as WireOutcome, ReasonCode};
 
@@ -25,8 +24,8 @@ use crate::keys;
 use crate::ledger::Fate;
 use crate::limits::SNAPSHOT_EVERY_ENTRIES;
 use crate::record::RecordError;
-use crate::reports::Shown;
 use crate::resident::{Resident, fate_of, submitted_of};
+use crate::shown::Shown;
 
 /// A verdict before it is written.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,7 +101,7 @@ impl Hub {
             return Ok(());
         };
         let mut resident = resident.clone();
-        let shown = Shown::of(&resident);
+        let shown = resident.shown().clone();
         let mut rulings: BTreeMap<ChangeHash, Ruling> = BTreeMap::new();
         let mut submitted: Vec<Submitted> = Vec::new();
         let mut authors: BTreeMap<u64, (PersonId, DeviceId)> = BTreeMap::new();
@@ -127,7 +126,6 @@ impl Hub {
             let admission =
                 resident.note.admit(&submitted).map_err(|error| RecordError::Entry(error.to_string()))?;
             resident.note = admission.note;
-            resident.slice = None;
             for (hash, outcome) in &admission.outcomes {
                 match ruling_of(outcome) {
                     Some(ruling) => _ = rulings.insert(*hash, ruling),
@@ -172,7 +170,7 @@ impl Hub {
             return Ok(0);
         };
         let mut resident = resident.clone();
-        let shown = Shown::of(&resident);
+        let shown = resident.shown().clone();
         let mut works: Vec<(u64, Vec<ChangeHash>)> = Vec::new();
         let mut authors = BTreeMap::new();
         let mut submitted = Vec::new();
@@ -204,7 +202,6 @@ impl Hub {
         let admission =
             resident.note.admit(&submitted).map_err(|error| RecordError::Entry(error.to_string()))?;
         resident.note = admission.note;
-        resident.slice = None;
         let mut rulings = BTreeMap::new();
         for (hash, outcome) in &admission.outcomes {
             let ruling = match ruling_of(outcome) {
@@ -245,6 +242,8 @@ impl Hub {
         authors: &BTreeMap<u64, (PersonId, DeviceId)>,
     ) -> Result<(), RecordError> {
         let document = resident.note.id();
+        resident.shown = None;
+        resident.shown();
         let admitted = rulings.values().any(|ruling| ruling.outcome == WireOutcome::Admitted.number());
         let first_author = authors.values().next().map(|(person, _)| *person);
         let before = resident.ledger.caseloads.clone();
@@ -322,18 +321,10 @@ impl Hub {
     fn places(&self, resident: &mut Resident, author: Option<PersonId>) -> Option<(Places, Vec<Key>)> {
         let vault = &self.record.vault;
         let document = resident.note.id();
-        let (patient, mut treating, mut names) = match resident.note.kind() {
-            Kind::Visit => {
-                let visit = resident.note.read_visit().value;
-                let slice = facts::slice(&visit);
-                let names = day_keys(vault, &slice, visit.episode);
-                let providers = facts::providers(&slice);
-                resident.slice = Some(slice);
-                (visit.patient, providers, names)
-            }
-            Kind::Episode => (resident.note.read_episode().value.patient, BTreeSet::new(), BTreeSet::new()),
-        };
-        if let Some(patient) = patient {
+        let shown = resident.shown().clone();
+        let mut treating = shown.slice.as_ref().map(facts::providers).unwrap_or_default();
+        let mut names = shown.days(vault);
+        if let Some(patient) = shown.patient {
             names.insert(keys::patient(vault, patient));
             if let Some(patient) = self.directory.patients.get(&patient) {
                 treating.extend(&patient.care_team);
@@ -408,23 +399,6 @@ impl Hub {
             }
         }
     }
-}
-
-/// The days and the episode a note belongs to, on every side of a dispute.
-pub(crate) fn day_keys(
-    vault: &store::vault::Vault,
-    slice: &chart::facts::DaySlice,
-    episode: Option<DocumentId>,
-) -> BTreeSet<Key> {
-    let mut names = BTreeSet::new();
-    for date in facts::dates(slice) {
-        names.extend(slice.patient.map(|patient| keys::patient_day(vault, patient, date)));
-        for provider in facts::providers(slice) {
-            names.insert(keys::provider_day(vault, provider, date));
-        }
-    }
-    names.extend(episode.map(|episode| keys::episode(vault, episode)));
-    names
 }
 
 /// What follows from what a change builds on: held and rejected pass on to what follows them.

@@ -31,6 +31,7 @@ mod record;
 mod reports;
 mod resident;
 mod review;
+mod shown;
 mod startup;
 mod supply;
 mod views;

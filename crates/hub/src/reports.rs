@@ -17,48 +17,23 @@ use store::{Key, StoreReader};
 
 use crate::entry::{Hash, Head, Marker};
 use crate::hub::Hub;
-use crate::judging::day_keys;
 use crate::keys;
 use crate::limits::DAY_NOTES_MAX;
 use crate::record::{Opened, RecordError};
 use crate::resident::Resident;
-
-/// What other notes' reports depend on.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Shown {
-    slice: Option<DaySlice>,
-    episode: Option<DocumentId>,
-    pending: bool,
-}
-
-impl Shown {
-    pub(crate) fn of(resident: &Resident) -> Self {
-        let pending = resident.ledger.has_unsettled_holds();
-        match resident.note.kind() {
-            Kind::Visit => {
-                let visit = resident.note.read_visit().value;
-                Self { slice: Some(facts::slice(&visit)), episode: visit.episode, pending }
-            }
-            Kind::Episode => Self { slice: None, episode: None, pending },
-        }
-    }
-}
+use crate::shown::Shown;
 
 impl Hub {
     /// Notes that a document was judged: its own report is stale, and, if what other notes see of it
     /// has changed, those of every day it is or was part of.
     pub(crate) fn touch(&mut self, before: &Shown, resident: &Resident) {
         let vault = &self.record.vault;
-        let after = Shown::of(resident);
         match resident.note.kind() {
             Kind::Visit => {
                 self.stale.insert(resident.note.id());
-                if before != &after {
-                    for shown in [before, &after] {
-                        if let Some(slice) = &shown.slice {
-                            self.touched.extend(day_keys(vault, slice, shown.episode));
-                        }
-                    }
+                if let Some(after) = resident.shown.as_ref().filter(|after| *after != before) {
+                    self.touched.extend(before.days(vault));
+                    self.touched.extend(after.days(vault));
                 }
             }
             Kind::Episode => _ = self.touched.insert(keys::episode(vault, resident.note.id())),
@@ -162,7 +137,7 @@ impl Hub {
         let mut pending = resident.ledger.is_pending();
         let arrivals = resident.ledger.arrivals.values().cloned().collect();
         let received = resident.ledger.last_received().unwrap_or_default();
-        let episode = note.read_visit().value.episode;
+        let episode = resident.shown().episode;
         let mut around = Around { arrivals, ..Around::default() };
         for fellow in self.day_fellows(reader, &slice, false)? {
             pending |= self.is_pending(reader, fellow.document)?;
@@ -278,13 +253,7 @@ impl Hub {
         let Some(resident) = self.residents.load(&mut self.record, reader, document, None)? else {
             return Ok(None);
         };
-        if resident.note.kind() != Kind::Visit {
-            return Ok(None);
-        }
-        if resident.slice.is_none() {
-            resident.slice = Some(facts::slice(&resident.note.read_visit().value));
-        }
-        Ok(resident.slice.clone())
+        Ok(resident.shown().slice.clone())
     }
 
     /// Every visit's report may be touched: the rulebook, a person or the settings changed.

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 
-use chart::facts::DaySlice;
 use chart::ids::{ChangeHash, DeviceId, DocumentId, PersonId};
 use chart::time::Timestamp;
 use minicbor::bytes::ByteVec;
@@ -21,6 +20,7 @@ use crate::entry::{self, Hash, Head, Work};
 use crate::keys;
 use crate::ledger::{Fate, Ledger, WorkNote};
 use crate::record::{Opened, Record, RecordError};
+use crate::shown::Shown;
 
 /// A document in memory.
 #[derive(Clone)]
@@ -30,8 +30,8 @@ pub(crate) struct Resident {
     /// Something that was admitted cannot be applied here: the document is not shown, its bytes stay.
     pub(crate) unshowable: bool,
     pub(crate) snapshot_through: u64,
-    /// What other notes' reports see of it, once it was asked for at these heads.
-    pub(crate) slice: Option<DaySlice>,
+    /// What it shows beyond itself, once that was asked for in this state.
+    pub(crate) shown: Option<Shown>,
     used: u64,
 }
 
@@ -128,7 +128,7 @@ impl Resident {
             ledger: Ledger::new(genesis_hash(kind)),
             unshowable: false,
             snapshot_through: 0,
-            slice: None,
+            shown: None,
             used: 0,
         }
     }
@@ -136,6 +136,12 @@ impl Resident {
     const fn used_at(&mut self, clock: u64) -> &mut Self {
         self.used = clock;
         self
+    }
+
+    /// What it shows beyond itself.
+    pub(crate) fn shown(&mut self) -> &Shown {
+        let (note, ledger) = (&self.note, &self.ledger);
+        self.shown.get_or_insert_with(|| Shown::of(note, ledger.has_unsettled_holds()))
     }
 
     /// Whether everything known of it is in the log.

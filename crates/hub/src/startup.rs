@@ -119,9 +119,8 @@ impl Hub {
         document: DocumentId,
         names: &std::collections::BTreeSet<store::Key>,
     ) -> Result<(), RecordError> {
-        if let Some(slice) = self.slice_of(reader, document)? {
-            let vault = &self.record.vault;
-            let days = crate::judging::day_keys(vault, &slice, None);
+        if let Some(resident) = self.residents.load(&mut self.record, reader, document, None)? {
+            let days = resident.shown().days(&self.record.vault);
             self.touched.extend(days.intersection(names));
         }
         Ok(())

@@ -66,7 +66,7 @@ impl Hub {
                     self.greet(now, entropy, reader, connection, &hello, &statement);
                 }
                 ServerEvent::Push(push) => self.take_push(now, entropy, reader, connection, *push),
-                ServerEvent::Pull(pull) => self.take_pull(connection, &pull),
+                ServerEvent::Pull(pull) => self.take_pull(reader, connection, &pull),
                 ServerEvent::Need(need) => {
                     if self.answer_need(reader, connection, &need).is_err() {
                         self.say(connection, ErrorCode::Internal, "the changes asked for could not be read");
