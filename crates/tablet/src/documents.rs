@@ -1,46 +1,24 @@
-//! Documents in memory: a small shelf; what is not on it is built again from the log, or from a kept
-//! snapshot that says the same as the log.
+//! Putting documents on the shelf and taking them off: what is not on it is built again from the log,
+//! or from a kept snapshot that says the same as the log.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use chart::entropy::Entropy;
-use chart::ids::{ChangeHash, DocumentId, PersonId};
+use chart::ids::{ChangeHash, DocumentId};
 use minicbor::Decoder;
 use session_note::admission::Submitted;
-use session_note::admit::{Candidate, Limits, Outcome};
 use session_note::schema::Kind;
 use session_note::{CommandError, NoteDocument, facts};
 use store::StoreReader;
 
-use crate::Tablet;
 use crate::entry::codec::{Bytes, Cell, Out, record};
 use crate::entry::{Entry, KeyMade, Keys};
 use crate::error::TabletError;
 use crate::event::Event;
 use crate::limits::{LOADED_MAX, SCAN, SNAPSHOT_AFTER};
+use crate::machine::Tablet;
+use crate::shelf::Loaded;
 use crate::state::Record;
-
-/// A document in memory.
-#[derive(Clone, Debug)]
-pub(crate) struct Loaded {
-    pub(crate) note: NoteDocument,
-    /// Others' changes that build on something missing.
-    pub(crate) waiting: Vec<Submitted>,
-    /// Why a part of it cannot be shown.
-    pub(crate) problem: Option<String>,
-    /// [`Record::purges`] when it was built.
-    purges: u32,
-    used: u64,
-    /// Changes since a snapshot was kept.
-    pub(crate) unkept: u32,
-}
-
-/// The documents in memory.
-#[derive(Debug, Default)]
-pub(crate) struct Shelf {
-    loaded: BTreeMap<DocumentId, Loaded>,
-    clock: u64,
-}
 
 record! {
     /// A kept snapshot.
@@ -55,24 +33,6 @@ record! {
 }
 
 const SNAPSHOT_FORMAT: u8 = 1;
-
-impl Shelf {
-    pub(crate) fn get(&self, document: DocumentId) -> Option<&Loaded> {
-        self.loaded.get(&document)
-    }
-    pub(crate) fn get_mut(&mut self, document: DocumentId) -> Option<&mut Loaded> {
-        self.clock = self.clock.saturating_add(1);
-        let clock = self.clock;
-        let loaded = self.loaded.get_mut(&document)?;
-        loaded.used = clock;
-        Some(loaded)
-    }
-    pub(crate) fn put(&mut self, document: DocumentId, mut loaded: Loaded) {
-        self.clock = self.clock.saturating_add(1);
-        loaded.used = self.clock;
-        self.loaded.insert(document, loaded);
-    }
-}
 
 impl Tablet {
     /// Makes a document known here, with a key of its own.
@@ -259,68 +219,6 @@ impl Tablet {
             return Ok(loaded.note.clone());
         }
         Ok(loaded.note.at(heads).ok_or(CommandError::UnknownHeads)?)
-    }
-}
-
-impl Loaded {
-    pub(crate) fn of(note: NoteDocument, purges: u32) -> Self {
-        Self { note, waiting: Vec::new(), problem: None, purges, used: 0, unkept: 0 }
-    }
-
-    /// Takes a change through the door.
-    pub(crate) fn submit(
-        &mut self,
-        submitted: &mut Vec<Submitted>,
-        change: &[u8],
-        person: PersonId,
-        device: chart::ids::DeviceId,
-    ) {
-        match Candidate::scan(change.to_vec(), &Limits::V1) {
-            Ok(candidate) => submitted.push(Submitted { candidate, person, device }),
-            Err(refusal) => self.problem = Some(refusal.to_string()),
-        }
-    }
-
-    /// Lets changes in through the gate. What is admitted joins the note, what misses something waits,
-    /// what does not pass marks the document.
-    pub(crate) fn take_in(&mut self, submitted: Vec<Submitted>) {
-        let mut all = std::mem::take(&mut self.waiting);
-        all.extend(submitted);
-        all.retain(|one| !self.note.contains(&one.candidate.sketch().hash));
-        if all.is_empty() {
-            return;
-        }
-        match self.note.take_in(&all) {
-            Ok(admission) => {
-                let waits: BTreeSet<ChangeHash> = admission
-                    .outcomes
-                    .iter()
-                    .filter(|(_, outcome)| matches!(outcome, Outcome::Waiting { .. }))
-                    .map(|(hash, _)| *hash)
-                    .collect();
-                for (_, outcome) in &admission.outcomes {
-                    match outcome {
-                        Outcome::Admitted => self.unkept = self.unkept.saturating_add(1),
-                        Outcome::Rejected { sentence, .. } => self.problem = Some(sentence.clone()),
-                        Outcome::AlreadyKnown | Outcome::Waiting { .. } => {}
-                    }
-                }
-                self.note = admission.note;
-                all.retain(|one| waits.contains(&one.candidate.sketch().hash));
-                self.waiting = all;
-            }
-            Err(error) => {
-                self.problem = Some(error.to_string());
-                self.waiting = all;
-            }
-        }
-    }
-
-    /// What the waiting changes miss.
-    pub(crate) fn missing(&self) -> BTreeSet<ChangeHash> {
-        let here: BTreeSet<ChangeHash> = self.waiting.iter().map(|one| one.candidate.sketch().hash).collect();
-        let deps = self.waiting.iter().flat_map(|one| one.candidate.sketch().deps.iter().copied());
-        deps.filter(|dep| !here.contains(dep) && !self.note.contains(dep)).collect()
     }
 }
 

@@ -13,14 +13,14 @@ use session_note::schema::{Kind, fact};
 use session_note::{Author, Command, Issued};
 use store::StoreReader;
 
-use crate::Tablet;
-use crate::commit::Waiting;
 use crate::documents::keys_of;
 use crate::entry::codec::Bytes;
 use crate::entry::{Entry, Work};
 use crate::error::TabletError;
 use crate::event::{Event, Ticket};
 use crate::limits::CHANGE_CHARS_MAX;
+use crate::machine::Tablet;
+use crate::pipeline::Waiting;
 
 /// One edit of one person.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! What leaves: work that is on the disk and not at the clinic, in pushes that each stand for
 //! themselves. Sends nothing that is not written, and repeats nothing that is under way.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use chart::ids::{ChangeHash, DocumentId, PersonId, PushId};
 use chart::time::{Date, Timestamp};
@@ -12,33 +12,12 @@ use store::StoreReader;
 use sync_protocol::message::{DocumentPush, Envelope};
 use sync_protocol::{DocumentKind, statement};
 
-use crate::Tablet;
 use crate::entry::{Entry, Work};
 use crate::error::TabletError;
 use crate::limits::{PUSH_BYTES, PUSH_CHANGES, PUSHES_WAITING, PUSHES_WAITING_BYTES};
+use crate::link::Flight;
+use crate::machine::Tablet;
 use crate::state::WorkState;
-
-/// A push under way.
-#[derive(Clone, Debug)]
-pub(crate) struct Flight {
-    pub(crate) document: DocumentId,
-    /// Its changes, each with what it builds on, in order.
-    pub(crate) changes: Vec<(ChangeHash, Vec<ChangeHash>)>,
-    bytes: usize,
-}
-
-impl Flight {
-    /// The changes of the push that some heads stand for.
-    pub(crate) fn covered(&self, heads: &[ChangeHash]) -> Vec<ChangeHash> {
-        let mut covered: BTreeSet<ChangeHash> = heads.iter().copied().collect();
-        for (hash, deps) in self.changes.iter().rev() {
-            if covered.contains(hash) {
-                covered.extend(deps.iter().copied());
-            }
-        }
-        self.changes.iter().map(|(hash, _)| *hash).filter(|hash| covered.contains(hash)).collect()
-    }
-}
 
 /// Changes on their way into one push.
 #[derive(Default)]
@@ -203,6 +182,3 @@ pub(crate) const fn wire_kind(kind: Kind) -> DocumentKind {
         Kind::Episode => DocumentKind::Episode,
     }
 }
-
-/// What is under way on one connection.
-pub(crate) type Flights = BTreeMap<PushId, Flight>;

@@ -12,13 +12,12 @@ use session_note::{Author, Command, CommandError, Issued};
 use store::StoreReader;
 use sync_protocol::Outcome;
 
-use crate::Tablet;
-use crate::documents::Loaded;
 use crate::edit::Making;
 use crate::entry::codec::Bytes;
 use crate::entry::{Entry, NotReplayed, VerdictItem, VerdictSeen, Work};
 use crate::error::TabletError;
 use crate::event::Event;
+use crate::machine::Tablet;
 use crate::state::WorkState;
 
 /// A change made here and what it builds on.
@@ -203,11 +202,4 @@ fn mapped(
         }
     }
     base
-}
-
-impl Loaded {
-    /// Whether anything of it waits for something missing.
-    pub(crate) fn is_whole(&self) -> bool {
-        self.waiting.is_empty() && self.problem.is_none()
-    }
 }

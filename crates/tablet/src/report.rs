@@ -13,10 +13,10 @@ use session_note::facts::{self, Around};
 use session_note::schema::Kind;
 use store::StoreReader;
 
-use crate::Tablet;
 use crate::entry::Entry;
 use crate::error::TabletError;
 use crate::limits::SLICES_MAX;
+use crate::machine::Tablet;
 
 impl Tablet {
     /// The report of a visit as of a date, from what this tablet holds. Provisional, unless the server

@@ -13,8 +13,8 @@ use session_note::schema::Kind;
 use sync_protocol::Outcome;
 use sync_protocol::message::{Cursor, LogPosition};
 
-use crate::drafts::Phrase;
 use crate::entry::{Entry, Keys, Receipted, Remote, VerdictSeen, Work};
+use crate::typing::Phrase;
 
 /// What became of a change made here.
 #[derive(Clone, Debug, PartialEq, Eq)]

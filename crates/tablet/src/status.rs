@@ -11,7 +11,7 @@ use chart::time::Date;
 use serde::Serialize;
 use session_note::schema::Kind;
 
-use crate::Tablet;
+use crate::machine::Tablet;
 use crate::state::{Record, WorkState};
 
 /// How far the newest work of a document has come.

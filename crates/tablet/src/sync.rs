@@ -1,7 +1,7 @@
 //! The connection: greeting, answers, timers. What a page brings is [`crate::take`]'s business, what
 //! leaves is [`crate::outbox`]'s.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use chart::entropy::Entropy;
 use chart::ids::{ChangeHash, DocumentId};
@@ -15,57 +15,13 @@ use sync_protocol::{
     TabletSession, VERSIONS,
 };
 
-use crate::Tablet;
 use crate::entry::codec::Bytes;
 use crate::entry::{Entry, Receipted, Rewound, VerdictItem, VerdictSeen};
 use crate::error::TabletError;
 use crate::event::Event;
 use crate::limits::{PAGE_BYTES, TURNED_AWAY_RETRY_MS, UNCOVERED_RETRY_MS, UNKNOWN_AUTHOR_RETRY_MS};
-use crate::outbox::Flights;
+use crate::machine::Tablet;
 use crate::state::WorkState;
-
-/// One connection after the other.
-#[derive(Default)]
-pub(crate) struct Link {
-    pub(crate) session: Option<TabletSession>,
-    pub(crate) flights: Flights,
-    /// Changes of pushes under way.
-    pub(crate) under_way: BTreeSet<ChangeHash>,
-    /// Documents whose work is offered again only then.
-    pub(crate) retry_at: BTreeMap<DocumentId, Timestamp>,
-    /// What the door last said of a document's work, while it waits.
-    pub(crate) turned_away: BTreeMap<DocumentId, (ChangeHash, String)>,
-    /// Questions for missing changes that wait for their answer.
-    pub(crate) asked: BTreeSet<DocumentId>,
-    /// Documents to be asked for when there is room.
-    pub(crate) to_ask: BTreeSet<DocumentId>,
-    pub(crate) welcomed: bool,
-    /// The server's record was found rewound and others' work has not been offered yet.
-    pub(crate) offer_others: bool,
-    pub(crate) clock_offset_ms: Option<i64>,
-    hello_at: Timestamp,
-    failures: u32,
-    reconnect_at: Option<Timestamp>,
-    retry_after_ms: Option<i64>,
-    closing: Option<String>,
-}
-
-impl Link {
-    pub(crate) fn is_open(&self) -> bool {
-        self.welcomed && self.session.is_some()
-    }
-    /// Whether pushes may be queued: also before the welcome, so that they leave with the hello.
-    pub(crate) fn takes_pushes(&self) -> bool {
-        self.session.as_ref().is_some_and(|session| !session.is_closed())
-    }
-    fn end(&mut self) {
-        self.session = None;
-        self.flights.clear();
-        self.under_way.clear();
-        self.asked.clear();
-        self.welcomed = false;
-    }
-}
 
 impl Tablet {
     /// The transport is connected. Hello, waiting work and the pull will leave in one flight as soon as

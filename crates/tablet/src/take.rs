@@ -13,7 +13,6 @@ use sync_protocol::message::{
 };
 use sync_protocol::{DocumentKind, Outcome};
 
-use crate::Tablet;
 use crate::documents::keys_of;
 use crate::entry::codec::Bytes;
 use crate::entry::{
@@ -22,6 +21,7 @@ use crate::entry::{
 use crate::error::TabletError;
 use crate::event::Event;
 use crate::limits::{NEEDS_WAITING, PUSH_BYTES};
+use crate::machine::Tablet;
 use crate::state::{Unsettled, WorkState};
 
 impl Tablet {

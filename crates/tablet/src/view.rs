@@ -12,8 +12,8 @@ use session_note::history::HistoryEntry;
 use session_note::schema::Kind;
 use store::StoreReader;
 
-use crate::Tablet;
 use crate::error::TabletError;
+use crate::machine::Tablet;
 use crate::status::Status;
 
 /// Typed text that is not a change yet.
