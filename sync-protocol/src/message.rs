@@ -9,16 +9,16 @@ mod feed;
 mod greeting;
 mod place;
 mod push;
+mod verdict;
 
-pub use ask::{
-    DigestOffer, ErrorMessage, FetchReport, Need, ReportBody, Revoked, Supply, Verdict, VerdictItem,
-};
+pub use ask::{DigestOffer, ErrorMessage, FetchReport, Need, ReportBody, Revoked, Supply};
 pub use feed::{
     FeedBody, FeedChanges, FeedEntry, FeedReference, FeedReport, Page, Pull, ScopeChange, ScopeDocument,
 };
 pub use greeting::{Challenge, Hello, Welcome};
 pub use place::{Cursor, LogPosition, ScopeName};
 pub use push::{DocumentPush, Envelope, Push, Receipt, ReceiptItem, Refuse, RefusedChange};
+pub use verdict::{Verdict, VerdictItem};
 
 /// The numbers of the messages.
 pub mod kind {

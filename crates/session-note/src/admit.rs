@@ -18,6 +18,7 @@ mod content;
 mod cursor;
 mod judge;
 mod limits;
+mod policy;
 mod prescan;
 mod refusal;
 mod settle;
@@ -26,8 +27,9 @@ mod structure;
 pub use ancestry::{AncestryIndex, IndexError};
 pub use body::{Edit, OpId, Scalar};
 pub use content::{ContentOp, ContentRefusal, ContentView};
-pub use judge::{Admitted, Candidate, ContentRule, Judged, Outcome, Policy, Roots, judge};
+pub use judge::{Admitted, Candidate, ContentRule, Judged, Outcome, judge};
 pub use limits::Limits;
+pub use policy::{Policy, Roots};
 pub use prescan::{ChangeSketch, prescan};
 pub use refusal::{DoorRefusal, JudgeRefusal};
 

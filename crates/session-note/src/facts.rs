@@ -17,7 +17,7 @@ use serde::Serialize;
 use sha2::Digest as _;
 
 use crate::document::NoteDocument;
-use crate::history::Graph;
+use crate::graph::Graph;
 
 /// The part of a note that other notes' reports depend on.
 pub fn slice(visit: &Visit) -> DaySlice {

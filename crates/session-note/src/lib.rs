@@ -17,6 +17,7 @@ pub mod dispute;
 pub mod document;
 mod edit;
 pub mod facts;
+mod graph;
 pub mod history;
 pub mod read;
 pub mod schema;

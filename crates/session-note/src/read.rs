@@ -49,7 +49,7 @@ pub fn visit(id: DocumentId, doc: &Automerge) -> Reading<Visit> {
     }
     read_entries(&mut reader, &mut visit);
     let (problems, mut concurrent) = reader.finish();
-    concurrent.extend(crate::history::concurrent_texts(doc));
+    concurrent.extend(crate::graph::concurrent_texts(doc));
     Reading { value: visit, problems, concurrent }
 }
 
@@ -87,7 +87,7 @@ pub fn episode(id: DocumentId, doc: &Automerge) -> Reading<Episode> {
         episode.goals.insert(goal_id, read);
     }
     let (problems, mut concurrent) = reader.finish();
-    concurrent.extend(crate::history::concurrent_texts(doc));
+    concurrent.extend(crate::graph::concurrent_texts(doc));
     Reading { value: episode, problems, concurrent }
 }
 

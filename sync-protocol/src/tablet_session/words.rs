@@ -2,8 +2,6 @@
 
 use chart::ids::{ClinicId, DeviceId, PersonId};
 
-#[cfg(doc)]
-use super::TabletSession;
 use crate::message::{
     Cursor, LogPosition, Need, Page, ReceiptItem, Refuse, ReportBody, Revoked, ScopeName, Supply, Verdict,
     Welcome,
@@ -40,7 +38,7 @@ pub struct TabletConfig {
 /// What a tablet's machine tells its owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TabletEvent {
-    /// Sign these bytes with the device's key and call [`TabletSession::prove`].
+    /// Sign these bytes with the device's key and call [`prove`](crate::TabletSession::prove).
     Sign {
         /// The bytes, as [`statement::hello`] gives them.
         statement: Vec<u8>,

@@ -15,38 +15,11 @@ use chart::ids::ChangeHash;
 use super::ancestry::{AncestryIndex, IndexError};
 use super::content::{ContentRefusal, ContentView};
 use super::limits::Limits;
+use super::policy::Policy;
 use super::prescan::{self, ChangeSketch};
 use super::refusal::{DoorRefusal, JudgeRefusal};
 use super::settle::{Settled, apply_verified, settle};
 use super::structure;
-
-/// Which changes may stand at the beginning of a document.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Roots {
-    /// Any: for documents that are not notes.
-    #[default]
-    Any,
-    /// Only these, by exact hash.
-    Only(BTreeSet<ChangeHash>),
-}
-
-/// The structural rules that are not in the bytes of one change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Policy {
-    /// How many keys may lie between the root and an object, the object's own included.
-    pub depth_max: usize,
-    /// How far above its ancestry a change may start numbering. More than one because an editor
-    /// numbers above everything it holds, also when it commits at older heads.
-    pub start_op_leap_max: u64,
-    /// What may begin a document.
-    pub roots: Roots,
-}
-
-impl Default for Policy {
-    fn default() -> Self {
-        Self { depth_max: 8, start_op_leap_max: 1 << 20, roots: Roots::Any }
-    }
-}
 
 /// A change that has passed the door.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use chart::ids::ActorId;
 use super::ancestry::{AncestryIndex, Kind, Object, Past, child_path};
 use super::body::{Edit, Op, OpId};
 use super::content::ContentOp;
-use super::judge::{Policy, Roots};
+use super::policy::{Policy, Roots};
 use super::prescan::Body;
 use super::refusal::JudgeRefusal;
 
