@@ -48,10 +48,11 @@ impl Tree {
                     let only_tests =
                         test || !product.get(&inline).is_some_and(|said| said.declares.contains(&child));
                     let place: PathBuf = dir.iter().chain(inline.iter().map(AsRef::as_ref)).collect();
-                    let flat = place.join(format!("{child}.rs"));
-                    let nested = place.join(&child).join("mod.rs");
-                    let found = if reader(&flat).is_some() { flat } else { nested };
-                    let below = place.join(&child);
+                    let (found, below) = match source.named_files.get(&child) {
+                        Some(named) if inline.is_empty() => named_file(file.parent(), named),
+                        Some(named) => named_file(Some(&place), named),
+                        None => child_file(&place, &child, reader),
+                    };
                     let child_path = path.iter().chain(&inline).chain([&child]).cloned().collect();
                     waiting.push((child_path, found, below, only_tests));
                 }
@@ -135,6 +136,20 @@ impl Tree {
     }
 }
 
+/// Where `mod child;` leads, and the directory of its own children.
+fn child_file(place: &Path, child: &str, reader: Reader<'_>) -> (PathBuf, PathBuf) {
+    let flat = place.join(format!("{child}.rs"));
+    let nested = place.join(child).join("mod.rs");
+    (if reader(&flat).is_some() { flat } else { nested }, place.join(child))
+}
+
+/// Where `#[path = "named"] mod child;` leads; its own children stand beside it.
+fn named_file(beside: Option<&Path>, named: &str) -> (PathBuf, PathBuf) {
+    let file = beside.map_or_else(|| PathBuf::from(named), |dir| dir.join(named));
+    let below = file.parent().map(Path::to_path_buf).unwrap_or_default();
+    (file, below)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,6 +186,49 @@ mod tests {
         check_resolves("a", "inline::f", Some("a::inline"));
         check_resolves("b", "serde::Serialize", None);
         check_resolves("", "super::above", None);
+    }
+
+    #[track_caller]
+    fn check_files(root: &str, files: &[(&str, &str)], expected: &[&str]) {
+        let reader = |path: &Path| {
+            files.iter().find(|(name, _)| Path::new(name) == path).map(|(_, text)| (*text).to_owned())
+        };
+        let tree = Tree::read(Path::new(root), &reader);
+        let found: Vec<String> = tree.files().keys().map(|path| path.display().to_string()).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_test_in_a_directory_declares_its_files_beside_its_main() {
+        check_files(
+            "tests/it/main.rs",
+            &[
+                ("tests/it/main.rs", "mod day;"),
+                ("tests/it/day.rs", "mod shift;"),
+                ("tests/it/day/shift.rs", ""),
+                ("tests/it/forgotten.rs", ""),
+            ],
+            &["tests/it/day/shift.rs", "tests/it/day.rs", "tests/it/main.rs"],
+        );
+    }
+
+    #[test]
+    fn a_file_that_an_attribute_names_is_followed_and_its_children_stand_beside_it() {
+        check_files(
+            "tests/gate.rs",
+            &[
+                (
+                    "tests/gate.rs",
+                    "#[cfg(test)]\n#[path = \"gate/a.rs\"]\nmod a;\n#[path = \"gate/b.rs\"] #[cfg(test)] pub mod b;",
+                ),
+                ("tests/gate/a.rs", "mod deep;"),
+                ("tests/gate/b.rs", "// #[path = \"gate/forgotten.rs\"] mod forgotten;"),
+                ("tests/gate/deep.rs", ""),
+                ("tests/gate/forgotten.rs", ""),
+                ("tests/a.rs", ""),
+            ],
+            &["tests/gate/a.rs", "tests/gate/b.rs", "tests/gate/deep.rs", "tests/gate.rs"],
+        );
     }
 
     #[test]

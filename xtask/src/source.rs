@@ -4,7 +4,9 @@
 //! them with spaces so that lines keep their numbers. It never fails; on text that is no Rust it
 //! blanks too little.
 
-/// One Rust file, seen three ways. All three have the same number of lines.
+use std::collections::BTreeMap;
+
+/// One Rust file, seen three ways. The views have the same number of lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
     /// Everything, with comments and literals blanked.
@@ -13,6 +15,8 @@ pub struct Source {
     pub product_code: String,
     /// The text as written, comments and literals included, without test parts.
     pub product_text: String,
+    /// The files that `#[path = "..."]` names, by the module it stands before.
+    pub named_files: BTreeMap<String, String>,
 }
 
 impl Source {
@@ -23,6 +27,7 @@ impl Source {
         for (from, to) in comments_and_literals(&chars) {
             blank(&mut code, from, to);
         }
+        let named_files = named_files(&chars, &code);
         let mut product_code = code.clone();
         let mut product_text = chars;
         for (from, to) in test_parts(&code) {
@@ -33,8 +38,26 @@ impl Source {
             code: code.into_iter().collect(),
             product_code: product_code.into_iter().collect(),
             product_text: product_text.into_iter().collect(),
+            named_files,
         }
     }
+}
+
+/// What stands in the quotes of every `#[path = "..."]` before a `mod x;`, by `x`.
+fn named_files(chars: &[char], code: &[char]) -> BTreeMap<String, String> {
+    const ATTRIBUTE: [char; 6] = ['#', '[', 'p', 'a', 't', 'h'];
+    let mut found = BTreeMap::new();
+    for (start, _) in code.windows(ATTRIBUTE.len()).enumerate().filter(|(_, window)| *window == ATTRIBUTE) {
+        let from = seek(code, start, |at| code.get(at) == Some(&'"')) + 1;
+        let to = seek(code, from, |at| code.get(at) == Some(&'"'));
+        let end = seek(code, to, |at| matches!(code.get(at), Some(';' | '{')));
+        let declared: String = code.get(to..end).unwrap_or_default().iter().collect();
+        let name = declared.rsplit_once("mod ").map(|(_, name)| name.trim().to_owned());
+        if let (Some(name), Some(';')) = (name, code.get(end)) {
+            found.insert(name, chars.get(from..to).unwrap_or_default().iter().collect());
+        }
+    }
+    found
 }
 
 fn blank(chars: &mut [char], from: usize, to: usize) {
