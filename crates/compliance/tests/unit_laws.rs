@@ -260,6 +260,21 @@ fn a_naive_allocator_finds_the_same_acceptable_allocations() {
 }
 
 #[test]
+fn by_default_a_tie_falls_on_more_minutes_and_then_on_the_lower_code() {
+    let book = Rulebook::builtin().unwrap();
+    for (session, winner) in [
+        (vec![("97110", 5), ("97112", 20), ("97140", 18)], "97112"),
+        (vec![("97110", 20), ("97112", 5), ("97140", 18)], "97110"),
+        (vec![("97116", 7), ("97112", 7), ("97140", 7)], "97112"),
+    ] {
+        let minutes = session.iter().map(|(text, m)| (code(text), *m)).collect();
+        let counted = cms(&book, &minutes);
+        assert_eq!(counted.choice, Choice::Default);
+        assert_eq!(counted.per_code[&code(winner)], minutes[&code(winner)] / 15 + 1, "{session:?}");
+    }
+}
+
+#[test]
 fn pooled_codes_split_into_first_and_further_units() {
     let book = Rulebook::builtin().unwrap();
     for minutes in 0..200 {
