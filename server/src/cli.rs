@@ -62,6 +62,8 @@ enum Command {
     Tablet(crate::tablet::TabletArgs),
     /// Starts a clinic of invented people and shows what happens when the network fails
     Demo(crate::demo::DemoArgs),
+    /// Plays a clinic's day through real tablets against a real server and prints what it cost
+    Load(crate::load::LoadArgs),
 }
 
 /// Runs the command line and says how it ended.
@@ -89,5 +91,6 @@ fn run(cli: Cli) -> Outcome {
         Command::Verify(args) => files::verify(&args),
         Command::Tablet(args) => Ok(crate::tablet::run(args)),
         Command::Demo(args) => Ok(crate::demo::run(&args)),
+        Command::Load(args) => Ok(crate::load::run(&args)),
     }
 }

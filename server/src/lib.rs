@@ -19,6 +19,7 @@ pub mod faults;
 pub mod http;
 pub mod init;
 pub mod limits;
+pub mod load;
 pub mod logging;
 mod nearest;
 pub mod opening;

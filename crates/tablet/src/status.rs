@@ -141,6 +141,12 @@ impl Tablet {
             .collect()
     }
 
+    /// The heads of a document as they are on this tablet's disk, without opening it; `None` if the tablet
+    /// does not hold it, or must read it first to know.
+    pub fn heads(&self, document: DocumentId) -> Option<&BTreeSet<ChangeHash>> {
+        self.state.documents.get(&document)?.heads.as_ref()
+    }
+
     /// Everything the clinic's server says beside the chart.
     pub fn reference(&self) -> impl Iterator<Item = &Reference> {
         self.state.reference.values()

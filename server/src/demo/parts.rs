@@ -51,6 +51,15 @@ fn ended(child: &mut Child, wait: Duration) -> bool {
     }
 }
 
+/// Takes every setting of ours out of a child's environment: what this process was told is not meant for it.
+pub fn forget_settings(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("GAITWAY_") {
+            command.env_remove(name);
+        }
+    }
+}
+
 /// A running server.
 pub struct ServerProcess {
     child: Child,
@@ -60,7 +69,8 @@ pub struct ServerProcess {
 
 impl ServerProcess {
     /// Starts `gaitway serve` on a data directory and waits until it listens. Log lines go to
-    /// `server.log` beside the directory's own files. `environment` is added to this process's.
+    /// `server.log` beside the directory's own files. `environment` is added to this process's, of which
+    /// the server's own settings are left out.
     ///
     /// # Errors
     /// One sentence when it does not start.
@@ -73,12 +83,13 @@ impl ServerProcess {
         let log_path = data.join("server.log");
         let log = File::options().create(true).append(true).open(&log_path);
         let log = log.map_err(|error| format!("{} cannot be written: {error}", log_path.display()))?;
-        let mut child = Command::new(program)
+        let mut command = Command::new(program);
+        forget_settings(&mut command);
+        let mut child = command
             .arg("serve")
             .arg("--data")
             .arg(data)
             .args(["--listen", listen])
-            .env_remove("GAITWAY_KILL_AT")
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
