@@ -3,6 +3,8 @@
 //! For scripts, the command line and tests. Whatever comes in, the answer is JSON; what cannot be read
 //! is answered by `{"error":{"code","sentence"}}`. The forms are described in docs/visit-json.md.
 
+mod blank;
+mod error;
 mod services;
 mod short;
 mod short_parts;
@@ -13,24 +15,10 @@ use serde_json::{Value, json};
 use crate::limits;
 use crate::recompute;
 use crate::rulebook::Rulebook;
+use error::AssessError;
 
 /// The name of the portable visit form.
 pub const VISIT_FORMAT: &str = "gaitway-visit/1";
-
-/// Why a line cannot be answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct AssessError {
-    /// A word for programs.
-    pub(crate) code: &'static str,
-    /// A sentence for people.
-    pub(crate) sentence: String,
-}
-
-impl AssessError {
-    pub(crate) fn new(code: &'static str, sentence: impl Into<String>) -> Self {
-        Self { code, sentence: sentence.into() }
-    }
-}
 
 /// Answers one line: `{"rule","services"}` gives units, a visit gives its report.
 ///

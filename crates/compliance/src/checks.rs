@@ -4,6 +4,7 @@
 //! rulebook. Checks never look at each other and never at an open choice; those are described here too.
 
 mod bundling;
+mod check;
 mod codes;
 mod content;
 mod goals;
@@ -21,12 +22,7 @@ use chart::facts::Facts;
 use crate::disputes::Site;
 use crate::finding::Findings;
 use crate::view::View;
-
-/// One check: the names it may push, and what it does.
-pub(crate) struct Check {
-    pub(crate) pushes: &'static [&'static str],
-    pub(crate) run: fn(&View<'_>, &mut Findings<'_>),
-}
+use check::Check;
 
 /// All checks in order.
 const GROUPS: &[&[Check]] = &[

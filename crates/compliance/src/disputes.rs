@@ -2,39 +2,20 @@
 //! choice made. Never picks a winner; whoever asks gets every combination, up to a bound.
 
 mod describe;
+mod kind;
 mod walk;
 
 use std::collections::BTreeSet;
 
 use chart::code::Discipline;
 use chart::facts::Facts;
-use chart::ids::{DocumentId, SegmentId, VersionId};
+use chart::ids::{DocumentId, VersionId};
 use chart::register::{Alternative, Fact};
+
+pub(crate) use kind::{Kind, Whose};
 
 use describe::Describe;
 use walk::{Place, Visit, walk};
-
-/// Which fact is open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Date,
-    Provider,
-    Payer,
-    TiePick,
-    EnteredUnits,
-    Segment(SegmentId),
-    PlaceOfService,
-    Diagnoses,
-    Totals,
-}
-
-/// Whose fact is open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Whose {
-    Note,
-    PatientDay,
-    ProviderDay,
-}
 
 /// One open choice.
 #[derive(Clone, Debug)]

@@ -3,6 +3,7 @@
 //! A file whose shape is not known is reported as not understood, never as passed; so is an empty one.
 //! Cases are read leniently (fields the engine has no use for are passed over), answers strictly.
 
+mod case;
 mod claims;
 mod findings;
 mod units;
@@ -11,6 +12,7 @@ use serde_json::Value;
 
 use crate::limits;
 use crate::rulebook::Rulebook;
+use case::CaseResult;
 
 /// One case that came out otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,9 +39,6 @@ pub struct VectorOutcome {
     /// Whether the engine knows this kind of file; if not, nothing was run.
     pub understood: bool,
 }
-
-/// How one case came out.
-pub(crate) type CaseResult = Result<(), (String, String)>;
 
 type Runner = fn(&Value, &Rulebook) -> CaseResult;
 

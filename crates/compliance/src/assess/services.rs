@@ -6,7 +6,7 @@ use chart::code::ServiceCode;
 use chart::report::{Counted, UnitRule};
 use serde_json::{Map, Value, json};
 
-use super::AssessError;
+use super::error::AssessError;
 use crate::limits;
 use crate::rulebook::{Basis, CodeState, Rulebook};
 use crate::units::{UnitMap, Work, count, is_pooled};

@@ -7,13 +7,14 @@ use std::collections::BTreeMap;
 
 use chart::code::{Discipline, PayerId, ServiceCode};
 use chart::facts::{DaySlice, EpisodeFacts, Facts, NoteFacts, PersonFacts, Standing};
-use chart::ids::{DocumentId, PatientId, PersonId};
+use chart::ids::PersonId;
 use chart::register::Fact;
 use chart::visit::{Measure, TypedTotals, field};
 use chrono::NaiveDate;
 use serde_json::{Map, Value};
 
-use super::AssessError;
+use super::blank::{note_of, slice_of};
+use super::error::{AssessError, code_of, wrong};
 use super::short_parts::{Names, segments};
 
 /// Every field of the short form.
@@ -95,10 +96,6 @@ pub(super) fn read(value: &Value, strict: bool) -> Result<Facts, AssessError> {
 pub(super) struct Reader<'v> {
     pub(super) object: &'v Map<String, Value>,
     pub(super) names: Names,
-}
-
-pub(super) fn wrong(field: &str, what: &str) -> AssessError {
-    AssessError::new("bad_field", format!("`{field}` must be {what}."))
 }
 
 impl Reader<'_> {
@@ -356,10 +353,6 @@ impl Reader<'_> {
     }
 }
 
-pub(super) fn code_of(text: &str) -> Result<ServiceCode, AssessError> {
-    ServiceCode::parse(text).map_err(|error| AssessError::new("malformed_code", format!("{error}.")))
-}
-
 fn texts_of(value: &Value) -> Option<Vec<String>> {
     match value {
         Value::String(text) => Some(vec![text.clone()]),
@@ -371,40 +364,4 @@ fn texts_of(value: &Value) -> Option<Vec<String>> {
 /// A scalar as text.
 fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
-/// A slice of which only the document is known.
-pub(super) fn slice_of(document: DocumentId) -> DaySlice {
-    DaySlice {
-        document,
-        patient: None::<PatientId>,
-        discipline: None,
-        date: Fact::Missing,
-        provider: Fact::Missing,
-        payer: Fact::Missing,
-        tie_pick: Fact::Missing,
-        billed_units: Fact::Missing,
-        segments: Vec::new(),
-    }
-}
-
-/// A note of which only its slice is known.
-fn note_of(slice: DaySlice) -> NoteFacts {
-    NoteFacts {
-        slice,
-        clinic: None,
-        place: Fact::Missing,
-        diagnoses: Fact::Missing,
-        totals: Fact::Missing,
-        check_in: None,
-        check_out: None,
-        activities: BTreeMap::new(),
-        text: BTreeMap::new(),
-        fields: BTreeMap::new(),
-        measures: BTreeMap::new(),
-        goal_status: BTreeMap::new(),
-        signatures: Vec::new(),
-        concurrent_text: Vec::new(),
-        problems: Vec::new(),
-    }
 }

@@ -12,8 +12,8 @@ use chart::visit::{Activity, SegmentValue, activity_field};
 use chrono::NaiveDate;
 use serde_json::{Map, Value};
 
-use super::AssessError;
-use super::short::{code_of, slice_of, wrong};
+use super::blank::slice_of;
+use super::error::{AssessError, code_of, wrong};
 
 /// Sixteen bytes that stand for a name.
 fn bytes(kind: &str, name: &str) -> [u8; 16] {

@@ -3,10 +3,11 @@
 //! Modifiers are plain fields of the note (`modifiers.` and the code). The plan and assistant modifiers are
 //! asked for only once a note records modifiers at all: before that the claim builder sets them.
 
+mod carried;
 mod lines;
 mod pairs;
 
-use super::Check;
+use super::check::Check;
 use crate::view::View;
 
 pub(super) const CHECKS: &[Check] = &[
@@ -42,5 +43,5 @@ pub(super) const CHECKS: &[Check] = &[
 /// Whether a line carries the yearly threshold's attestation.
 pub(super) fn carries_attestation(view: &View<'_>) -> bool {
     let kx = view.book.modifiers("attestation");
-    view.own_codes().iter().any(|code| lines::modifiers(view, code).iter().any(|m| kx.contains(m)))
+    view.own_codes().iter().any(|code| carried::modifiers(view, code).iter().any(|m| kx.contains(m)))
 }

@@ -1,6 +1,6 @@
 //! Codes: known on the date, payable, of the right discipline, not contradicting each other.
 
-use super::Check;
+use super::check::Check;
 use crate::finding::{Findings, finding};
 use crate::rulebook::{Basis, CodeState, ServiceRole};
 use crate::view::{View, deed};

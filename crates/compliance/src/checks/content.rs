@@ -3,7 +3,7 @@
 use chart::code::Mode;
 use chart::visit::{Activity, activity_field, field};
 
-use super::Check;
+use super::check::Check;
 use crate::day::Seg;
 use crate::finding::{Draft, Findings, finding};
 use crate::view::{View, deed, of_activity};

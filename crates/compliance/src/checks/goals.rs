@@ -3,7 +3,7 @@
 use chart::episode::Goal;
 use chart::ids::GoalId;
 
-use super::Check;
+use super::check::Check;
 use crate::finding::{Findings, finding};
 use crate::view::View;
 use crate::words::Words;

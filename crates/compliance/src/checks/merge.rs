@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chart::facts::{Facts, SignatureFacts};
 
-use super::Check;
+use super::check::Check;
 use crate::disputes::{Site, Whose};
 use crate::finding::{Findings, finding};
 use crate::view::View;

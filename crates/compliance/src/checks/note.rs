@@ -2,7 +2,7 @@
 
 use chart::visit::{activity_field, field};
 
-use super::Check;
+use super::check::Check;
 use crate::finding::{Findings, finding};
 use crate::rulebook::Basis;
 use crate::view::{View, deed, of_activity};

@@ -1,6 +1,6 @@
 //! The payer: known, reviewed, and what its policies say about a family of services. All of it is data.
 
-use super::Check;
+use super::check::Check;
 use super::content::{diagnoses, examined};
 use crate::finding::{Findings, finding};
 use crate::rulebook::{Policy, PolicyKind};

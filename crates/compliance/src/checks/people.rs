@@ -6,7 +6,7 @@ use chart::code::Mode;
 use chart::ids::DocumentId;
 use chart::reference::Profession;
 
-use super::Check;
+use super::check::Check;
 use crate::finding::{Findings, finding};
 use crate::rulebook::{Contact, Flag, ServiceRole};
 use crate::view::{View, is_aide, is_assistant, is_student};

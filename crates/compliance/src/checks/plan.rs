@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 
-use super::Check;
+use super::check::Check;
 use crate::finding::{Findings, finding};
 use crate::rulebook::Flag;
 use crate::view::View;

@@ -2,7 +2,7 @@
 
 use chart::visit::TypedTotals;
 
-use super::Check;
+use super::check::Check;
 use crate::finding::{Findings, finding};
 use crate::rulebook::{Basis, Flag};
 use crate::view::View;

@@ -8,7 +8,7 @@ use chart::code::Mode;
 use chart::ids::PersonId;
 use chart::time::{Span, covered_minutes};
 
-use super::Check;
+use super::check::Check;
 use crate::day::Seg;
 use crate::finding::{Findings, finding};
 use crate::rulebook::{Basis, Contact};

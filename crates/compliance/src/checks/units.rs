@@ -3,7 +3,7 @@
 use chart::code::ServiceCode;
 use chart::report::{Choice, Counted, UnitRule};
 
-use super::Check;
+use super::check::Check;
 use crate::day::PoolWork;
 use crate::finding::{Findings, finding};
 use crate::rulebook::Flag;

@@ -6,7 +6,7 @@ use chart::ids::DocumentId;
 use chart::register::Fact;
 
 use super::describe::Describe;
-use super::{Kind, Whose};
+use super::kind::{Kind, Whose};
 
 /// Where a fact stands.
 pub(super) struct Place {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::NaiveDate;
 use serde::Deserialize;
 
-use super::Rulebook;
+use super::book::Rulebook;
 use super::claim_rows::{
     AssistantModifier, Bucket, Conversion, Edition, ModifierSet, Pair, PlanModifier, YearAmounts,
 };

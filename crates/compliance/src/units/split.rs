@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use chart::code::ServiceCode;
 
-use super::{UnitMap, Work, is_pooled};
+use super::pool::is_pooled;
+use super::work::{UnitMap, Work};
 use crate::rulebook::{Basis, Rulebook, UnitRuleRow};
 
 /// What was done, sorted by how it counts.

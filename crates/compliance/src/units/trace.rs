@@ -3,8 +3,9 @@
 use chart::code::ServiceCode;
 use chart::report::Choice;
 
+use super::division::Division;
 use super::split::Services;
-use super::{Division, UnitMap};
+use super::work::UnitMap;
 use crate::rulebook::{Basis, Rulebook, UnitRuleRow};
 
 pub(super) fn trace(

@@ -6,7 +6,7 @@ use chart::code::{Discipline, ServiceCode};
 use chart::report::UnitRule;
 use serde_json::{Value, json};
 
-use super::CaseResult;
+use super::case::CaseResult;
 use crate::assistant::{Minutes, de_minimis, exact, split_timed};
 use crate::bundling::pairs_of;
 use crate::payment::{bucket, crossed, national_cents, paid_units};

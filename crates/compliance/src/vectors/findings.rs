@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::CaseResult;
+use super::case::CaseResult;
 use crate::assess::visit_of_case;
 use crate::recompute;
 use crate::rulebook::Rulebook;

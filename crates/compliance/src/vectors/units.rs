@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::CaseResult;
+use super::case::CaseResult;
 use crate::assess::assess_line;
 use crate::rulebook::Rulebook;
 

@@ -3,17 +3,11 @@
 use chart::code::{Discipline, ServiceCode};
 use chart::reference::Profession;
 
+use super::carried::{modifiers, regions};
 use crate::assistant::{self, Minutes, Split};
 use crate::finding::{Findings, finding};
 use crate::rulebook::{AssistantModifier, Flag, ServiceRole, Therapy};
 use crate::view::{View, is_assistant};
-
-/// The modifiers a code carries in this note.
-pub(super) fn modifiers(view: &View<'_>, code: &ServiceCode) -> Vec<String> {
-    let text = view.field(&format!("modifiers.{code}"));
-    let parts = text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty());
-    parts.map(str::to_ascii_uppercase).collect()
-}
 
 /// Whether the note records modifiers at all.
 fn recorded(view: &View<'_>) -> bool {
@@ -187,7 +181,7 @@ pub(super) fn profession(view: &View<'_>, out: &mut Findings<'_>) {
             }
         }
         let row = view.row(&code).filter(|row| row.role == Some(ServiceRole::Manipulation));
-        let regions = super::pairs::regions(view, &code).len();
+        let regions = regions(view, &code).len();
         if let Some((from, to)) = row.and_then(|row| row.regions)
             && regions > 0
             && !(from..=to).contains(&u32::try_from(regions).unwrap_or(u32::MAX))

@@ -3,13 +3,12 @@
 use std::collections::BTreeSet;
 
 use chart::code::ServiceCode;
-use chart::visit::activity_field;
 
-use super::lines::modifiers;
+use super::carried::{modifiers, regions};
 use crate::bundling::{PairFound, pairs_of};
 use crate::finding::{Findings, finding};
 use crate::rulebook::{Flag, ServiceRole};
-use crate::view::{View, of_activity};
+use crate::view::View;
 
 /// Which table applies: the clinic's setting, else the practitioners'.
 fn table<'v>(view: &'v View<'_>) -> &'v str {
@@ -71,18 +70,6 @@ fn overlap(view: &View<'_>, pair: &PairFound) -> Option<u32> {
         .into_iter()
         .flat_map(|a| second.iter().map(move |b| a.overlap(*b).count()).collect::<Vec<_>>());
     shared.max().filter(|minutes| *minutes > 0)
-}
-
-/// The body regions a code was given in: of its activities, and of the note's field for it.
-pub(super) fn regions(view: &View<'_>, code: &ServiceCode) -> BTreeSet<String> {
-    let mut text = vec![view.field(&format!("region.{code}")).to_owned()];
-    for (_, activity, segs) in view.activities() {
-        if segs.iter().any(|seg| seg.code() == code) {
-            text.push(of_activity(&activity, activity_field::REGION).to_owned());
-        }
-    }
-    let parts = text.iter().flat_map(|text| text.split([';', ',']));
-    parts.map(|part| part.trim().to_lowercase()).filter(|part| !part.is_empty()).collect()
 }
 
 pub(super) fn purpose(view: &View<'_>, out: &mut Findings<'_>) {

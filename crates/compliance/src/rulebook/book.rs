@@ -1,0 +1,127 @@
+//! All rule data once it is checked, and how it is asked. Reads no text.
+
+use std::collections::BTreeMap;
+
+use chart::code::{Discipline, ServiceCode};
+use chart::report::{RulebookName, UnitRule};
+use chrono::NaiveDate;
+
+use super::claim_rows::{
+    AssistantModifier, Bucket, Conversion, Edition, ModifierSet, Pair, PlanModifier, YearAmounts,
+};
+use super::payer_rows::{Payer, Policy};
+use super::rows::{Code, FindingText, Pooled, Retired, Setting, Source, UnitRuleRow, WordList};
+
+/// Whether a code may be used on a date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CodeState<'a> {
+    /// In the table and valid on the date.
+    Known(&'a Code),
+    /// Was valid once, ended before the date.
+    Retired(&'a Retired),
+    /// Not in the table, or not yet valid on the date.
+    Unknown,
+}
+
+/// All rule data, checked.
+#[derive(Clone, Debug)]
+pub struct Rulebook {
+    pub(super) edition: String,
+    pub(super) fingerprint: String,
+    pub(crate) sources: BTreeMap<String, Source>,
+    pub(crate) codes: BTreeMap<ServiceCode, Code>,
+    pub(crate) retired: Vec<Retired>,
+    pub(crate) unit_rules: BTreeMap<UnitRule, UnitRuleRow>,
+    pub(crate) pooled: Vec<Pooled>,
+    pub(crate) payers: BTreeMap<String, Payer>,
+    pub(crate) payer_names: BTreeMap<String, String>,
+    pub(crate) policies: Vec<Policy>,
+    pub(crate) findings: BTreeMap<String, FindingText>,
+    pub(crate) lists: BTreeMap<String, WordList>,
+    pub(crate) settings: BTreeMap<String, Setting>,
+    pub(crate) buckets: Vec<Bucket>,
+    pub(crate) years: BTreeMap<i32, YearAmounts>,
+    pub(crate) conversions: Vec<Conversion>,
+    pub(crate) assistant_modifiers: Vec<AssistantModifier>,
+    pub(crate) modifier_sets: BTreeMap<String, ModifierSet>,
+    pub(crate) plan_modifiers: Vec<PlanModifier>,
+    pub(crate) editions: Vec<Edition>,
+    pub(crate) pairs: BTreeMap<String, BTreeMap<ServiceCode, Pair>>,
+}
+
+impl Rulebook {
+    /// The edition, such as `2024q3`.
+    pub fn edition(&self) -> &str {
+        &self.edition
+    }
+
+    /// BLAKE3 over the names and texts of all files, hexadecimal.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// Edition and fingerprint together, as reports carry them.
+    pub fn name(&self) -> RulebookName {
+        RulebookName { edition: self.edition.clone(), fingerprint: self.fingerprint.clone() }
+    }
+
+    /// The row of a code, whatever the date.
+    pub fn code(&self, code: &ServiceCode) -> Option<&Code> {
+        self.codes.get(code)
+    }
+
+    /// Whether a code may be used on a date.
+    pub fn code_on(&self, code: &ServiceCode, date: NaiveDate) -> CodeState<'_> {
+        if let Some(known) = self.codes.get(code).filter(|row| row.from <= date) {
+            return CodeState::Known(known);
+        }
+        let retired = self.retired.iter().find(|row| {
+            (row.first.as_str()..=row.last.as_str()).contains(&code.as_str()) && row.from <= date
+        });
+        match retired {
+            Some(row) => CodeState::Retired(row),
+            None => CodeState::Unknown,
+        }
+    }
+
+    /// The profile of a payer by its id or one of its aliases.
+    pub fn payer(&self, id: &str) -> Option<&Payer> {
+        self.payer_names.get(id).and_then(|name| self.payers.get(name))
+    }
+
+    /// Every payer profile by id.
+    pub fn payers(&self) -> impl Iterator<Item = &Payer> {
+        self.payers.values()
+    }
+
+    /// Every finding's text by catalogue id.
+    pub fn findings(&self) -> impl Iterator<Item = &FindingText> {
+        self.findings.values()
+    }
+
+    /// What a source key stands for, in words.
+    pub fn source(&self, key: &str) -> &str {
+        self.sources.get(key).map_or("", |source| source.text.as_str())
+    }
+
+    /// The words of a list; empty if there is no such list (loading checks that there is).
+    pub(crate) fn words(&self, list: &str) -> &[String] {
+        self.lists.get(list).map_or(&[], |list| &list.words)
+    }
+
+    /// The modifiers of a set; empty if there is no such set (loading checks that there is).
+    pub(crate) fn modifiers(&self, set: &str) -> &[String] {
+        self.modifier_sets.get(set).map_or(&[], |set| &set.modifiers)
+    }
+
+    /// The modifier of a discipline's plan.
+    pub(crate) fn plan_modifier(&self, discipline: &Discipline) -> Option<&str> {
+        self.plan_modifiers.iter().find(|row| row.discipline == *discipline).map(|row| row.modifier.as_str())
+    }
+
+    /// A threshold: the clinic's own value if it set one that reads as a number, else the rulebook's.
+    pub(crate) fn setting(&self, clinic: &BTreeMap<String, String>, name: &str) -> i64 {
+        let own = clinic.get(name).and_then(|text| text.trim().parse().ok());
+        own.or_else(|| self.settings.get(name).map(|setting| setting.value)).unwrap_or(i64::MAX)
+    }
+}

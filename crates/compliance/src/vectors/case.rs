@@ -1,0 +1,4 @@
+//! What running one case answers. Runs none.
+
+/// How one case came out.
+pub(crate) type CaseResult = Result<(), (String, String)>;
