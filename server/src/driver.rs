@@ -5,26 +5,28 @@
 //! other thread touches the hub.
 
 mod committer;
+mod desk;
+mod gauges;
 mod outbox;
 mod run;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
-use chart::entropy::Entropy;
-use chart::time::Timestamp;
 use hub::{ConnectionId, Hub, HubError, Ticket};
-use store::StoreReader;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::faults::Faults;
 use crate::limits;
 use crate::record::Record;
 
+pub use desk::Desk;
+use desk::{Ended, Event, Pending, Work};
+pub use gauges::Gauges;
 pub use outbox::Goodbye;
+use outbox::Pool;
 pub(crate) use outbox::{Next, Outgoing};
-use outbox::{Outbox, Pool};
 
 /// Why something asked of the driver did not happen.
 #[derive(Debug, thiserror::Error)]
@@ -38,52 +40,6 @@ pub enum DriverError {
     /// The driver has stopped.
     #[error("the server is stopping")]
     Stopped,
-}
-
-/// What a piece of work on the hub's thread has at hand.
-pub struct Desk<'a> {
-    /// The hub.
-    pub hub: &'a mut Hub,
-    /// The record, for reading.
-    pub reader: &'a dyn StoreReader,
-    /// The server's clock.
-    pub now: Timestamp,
-    /// The system's randomness.
-    pub entropy: &'a mut dyn Entropy,
-}
-
-type Work = Box<dyn FnOnce(&mut Desk<'_>) -> Option<Pending> + Send>;
-type Ended = Box<dyn FnOnce(Result<(), String>) + Send>;
-
-/// An act that was begun: who is told when its commit has ended.
-struct Pending {
-    ticket: Ticket,
-    ended: Ended,
-}
-
-enum Event {
-    Connect { outbox: Outbox, reply: oneshot::Sender<ConnectionId> },
-    Frame(ConnectionId, Vec<u8>),
-    Heard(ConnectionId),
-    Disconnect(ConnectionId),
-    Work(Work),
-}
-
-/// Counters of the driver, read by the metrics page.
-#[derive(Debug, Default)]
-pub struct Gauges {
-    /// Batches the disk has taken.
-    pub commits: AtomicU64,
-    /// Batches the disk has refused.
-    pub commit_failures: AtomicU64,
-    /// Time spent in commits, in microseconds.
-    pub commit_us: AtomicU64,
-    /// The longest commit, in microseconds.
-    pub commit_max_us: AtomicU64,
-    /// True from the first failed commit on.
-    pub latched: AtomicBool,
-    /// True while the driver takes events.
-    pub running: AtomicBool,
 }
 
 /// Where sockets and requests hand their wishes to the driver.

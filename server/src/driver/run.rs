@@ -12,8 +12,9 @@ use tokio::sync::mpsc::{Receiver, UnboundedReceiver};
 use tokio::sync::oneshot;
 
 use super::committer::{Committer, Outcome};
+use super::desk::{Desk, Ended, Event, Pending};
+use super::gauges::Gauges;
 use super::outbox::{Goodbye, Outbox, Pool};
-use super::{Desk, Ended, Event, Gauges, Pending};
 use crate::edge::{OsEntropy, now};
 use crate::faults::{Faults, KillPoint};
 use crate::limits;

@@ -12,11 +12,11 @@ use tablet::{Event, Tablet, TabletConfig, Ticket};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
+use super::config::{DriverConfig, Observer};
+use super::error::{DriverError, OpenError};
 use super::link::{self, Net};
+use super::request::{Desk, Request, Saved, ServerChoice, Standing, Told};
 use super::wait::{View, Waiter, look};
-use super::{
-    Desk, DriverConfig, DriverError, Observer, OpenError, Request, Saved, ServerChoice, Standing, Told,
-};
 use crate::edge::{OsEntropy, now};
 use crate::tablet::address::ServerAddress;
 use crate::tablet::kill::{KillPoint, KillPoints};

@@ -6,7 +6,7 @@ use serde::Serialize;
 use tablet::{SaveState, Tablet};
 use tokio::sync::oneshot;
 
-use super::DriverError;
+use super::error::DriverError;
 
 /// After this long without a frame a connection counts as quiet.
 pub(super) const QUIET: Duration = Duration::from_millis(400);
