@@ -4,7 +4,7 @@ use std::path::Path;
 
 use compliance::{Rulebook, RulebookError};
 use hub::{Hub, HubConfig, HubError};
-use store::StoreError;
+use store::{StoreError, StoreReader, Vault};
 
 use crate::datadir::{DataDir, DataError, Keys};
 use crate::faults::{Faults, KillPoint};
@@ -25,6 +25,9 @@ pub enum OpenError {
     /// The record.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The keys are not the record's.
+    #[error("keys.toml is not this record's: {0}; put the right one back, nothing was changed")]
+    OtherKeys(String),
     /// The hub over the record.
     #[error(transparent)]
     Hub(#[from] HubError),
@@ -52,6 +55,10 @@ pub fn open(
 ) -> Result<Opened, OpenError> {
     let (record, sentences) = Record::open(&data.record())?;
     faults.pass(KillPoint::DuringStart);
+    if let Err(error) = check_keys(&record, &keys) {
+        let _ = record.close();
+        return Err(error);
+    }
     let edition = rulebook.edition().to_owned();
     let config = HubConfig {
         clinic: keys.clinic,
@@ -70,6 +77,14 @@ pub fn open(
             Err(error.into())
         }
     }
+}
+
+/// Fails unless the record's first entry opens with these keys: a look-up under other keys would find an
+/// empty record and begin another one in it.
+fn check_keys(record: &Record, keys: &Keys) -> Result<(), OpenError> {
+    let Some(first) = record.entry(1)? else { return Ok(()) };
+    let opened = Vault::new(keys.clinic_key).open_head(&first.bytes);
+    opened.map(drop).map_err(|error| OpenError::OtherKeys(error.to_string()))
 }
 
 /// The built-in rules, with files of a directory in the place of those of the same name.

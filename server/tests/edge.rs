@@ -1,5 +1,12 @@
 //! The real binary, over real sockets and files: what it answers, what it refuses, how it starts and
 //! stops. Nothing here looks inside the process.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "the helpers of the tests fail as the tests themselves do"
+)]
 
 #[path = "edge/clinic.rs"]
 mod clinic;

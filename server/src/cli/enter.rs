@@ -273,5 +273,5 @@ pub(crate) fn setting(command: SettingCommand) -> Outcome {
         }
     };
     let _: Value = server.client()?.post("/v1/admin/settings", &input).map_err(failed)?;
-    show(server.json, &input, || String::new())
+    show(server.json, &input, String::new)
 }
