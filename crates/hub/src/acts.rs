@@ -35,7 +35,7 @@ impl Hub {
         let body = serde_json::to_vec(&reference).map_err(|error| HubError::Refused(error.to_string()))?;
         let entry = self.record.seal_plain(entropy, names, &head, &body)?;
         let ticket = self.ticket();
-        self.push_entry(entry, vec![After::Done(ticket)]);
+        self.push_entry(None, entry, vec![After::Done(ticket)]);
         let moved = match &reference {
             Reference::Patient(patient) => {
                 let before = self.directory.patients.get(&patient.id);
@@ -230,7 +230,7 @@ impl Hub {
         let names = vec![keys::audit(&self.record.vault)];
         let entry = self.record.seal_plain(entropy, names, &head, record.to_string().as_bytes())?;
         let ticket = self.ticket();
-        self.push_entry(entry, vec![After::Done(ticket)]);
+        self.push_entry(None, entry, vec![After::Done(ticket)]);
         Ok(ticket)
     }
 }

@@ -21,7 +21,7 @@ use crate::entry::{self, Head, Id, Work};
 use crate::hub::{After, Arrived, ConnectionId, Hub};
 use crate::keys;
 use crate::ledger::WorkNote;
-use crate::limits::{LATER_MS, UNJUDGED_BYTES_PER_DEVICE_MAX};
+use crate::limits::{LATER_MS, UNJUDGED_BYTES_PER_DEVICE_MAX, UNJUDGED_WORKS_MAX};
 use crate::record::{Opened, RecordError};
 
 /// A refusal at the door.
@@ -142,8 +142,9 @@ impl Hub {
 
     fn check_quota(&self, push: &DocumentPush) -> Result<(), Refusal> {
         let waiting = self.unjudged_bytes.get(&push.envelope.device).copied().unwrap_or(0);
-        if waiting.saturating_add(push.cost_bytes()) > UNJUDGED_BYTES_PER_DEVICE_MAX {
-            let later = "much of this tablet's work still waits to be judged; send it again later";
+        let over = waiting.saturating_add(push.cost_bytes()) > UNJUDGED_BYTES_PER_DEVICE_MAX;
+        if over || self.unjudged.len() >= UNJUDGED_WORKS_MAX {
+            let later = "much work still waits to be judged; send it again later";
             return Err(Refusal {
                 retry_after_ms: Some(LATER_MS),
                 ..Refusal::whole(RefuseCode::Later, later)
@@ -233,7 +234,7 @@ impl Hub {
     ) -> Result<(), Refusal> {
         let (_, key_entry) = self.record.ensure_document_key(reader, entropy, push.document)?;
         if let Some(key_entry) = key_entry {
-            self.push_entry(key_entry, Vec::new());
+            self.push_entry(Some(push.document), key_entry, Vec::new());
         }
         let (carrier, clock_ahead_ms) = match self.connections.get(&connection) {
             Some(connection) => (connection.device, connection.clock_ahead_ms),
@@ -268,7 +269,7 @@ impl Hub {
             clock_ahead_ms: if carrier.is_none() { clock_ahead_ms } else { 0 },
             cost_bytes: push.cost_bytes(),
         };
-        self.push_entry(entry, vec![After::Work { connection, work: Box::new(work) }]);
+        self.push_entry(Some(push.document), entry, vec![After::Work { connection, work: Box::new(work) }]);
         Ok(())
     }
 }

@@ -96,11 +96,14 @@ pub(crate) struct Arrived {
 
 pub(crate) struct Pending {
     pub(crate) entry: Option<NewEntry>,
+    /// The document it belongs to.
+    document: Option<DocumentId>,
     pub(crate) after: Vec<After>,
 }
 
 /// A pending step whose batch is being written.
 struct Flying {
+    document: Option<DocumentId>,
     after: Vec<After>,
     keys: Vec<Key>,
     is_entry: bool,
@@ -140,6 +143,9 @@ pub struct Hub {
     pub(crate) snapshots_due: BTreeSet<DocumentId>,
     /// The cost of each piece of work that waits for its verdict.
     pub(crate) unjudged_cost: BTreeMap<u64, (DeviceId, usize)>,
+    /// How many entries of a document are on their way into the log: until they are in, the document can
+    /// not be built from it.
+    uncommitted: BTreeMap<DocumentId, usize>,
     /// Actors bound by work that is not durable yet.
     pub(crate) binding: BTreeMap<ActorId, (DeviceId, PersonId, DocumentId)>,
     pub(crate) keep: Vec<Retained>,
@@ -173,6 +179,7 @@ impl Hub {
             uncommitted_places: 0,
             snapshots_due: BTreeSet::new(),
             unjudged_cost: BTreeMap::new(),
+            uncommitted: BTreeMap::new(),
             binding: BTreeMap::new(),
             keep: Vec::new(),
             codes: Vec::new(),
@@ -300,13 +307,22 @@ impl Hub {
         }
     }
 
-    pub(crate) fn push_entry(&mut self, entry: NewEntry, after: Vec<After>) {
-        self.pending.push_back(Pending { entry: Some(entry), after });
+    pub(crate) fn push_entry(&mut self, document: Option<DocumentId>, entry: NewEntry, after: Vec<After>) {
+        if let Some(document) = document {
+            *self.uncommitted.entry(document).or_insert(0) += 1;
+        }
+        self.pending.push_back(Pending { entry: Some(entry), document, after });
+    }
+
+    /// Whether all of a document is in the log and judged as far as it can be.
+    pub(crate) fn is_at_rest(&self, document: DocumentId) -> bool {
+        !self.uncommitted.contains_key(&document)
+            && !self.unjudged.iter().any(|(_, waiting)| *waiting == document)
     }
 
     /// Something that is to happen once everything pushed so far is durable.
     pub(crate) fn push_after(&mut self, after: After) {
-        self.pending.push_back(Pending { entry: None, after: vec![after] });
+        self.pending.push_back(Pending { entry: None, document: None, after: vec![after] });
     }
 
     /// The next batch to commit, if one waits and none is in flight.
@@ -327,14 +343,14 @@ impl Hub {
             if full && !batch.entries.is_empty() {
                 break;
             }
-            let Some(Pending { entry, after }) = self.pending.pop_front() else { break };
+            let Some(Pending { entry, document, after }) = self.pending.pop_front() else { break };
             bytes = bytes.saturating_add(size);
             match entry {
                 Some(entry) => {
-                    flight.push(Flying { after, keys: entry.keys.clone(), is_entry: true });
+                    flight.push(Flying { document, after, keys: entry.keys.clone(), is_entry: true });
                     batch.entries.push(entry);
                 }
-                None => flight.push(Flying { after, keys: Vec::new(), is_entry: false }),
+                None => flight.push(Flying { document, after, keys: Vec::new(), is_entry: false }),
             }
         }
         self.in_flight = Some(flight);
@@ -350,8 +366,9 @@ impl Hub {
         let mut receipts: BTreeMap<ConnectionId, Vec<ReceiptItem>> = BTreeMap::new();
         let mut touched: BTreeSet<Key> = BTreeSet::new();
         let mut seq = first_seq;
-        for Flying { after, keys, is_entry } in flight {
+        for Flying { document, after, keys, is_entry } in flight {
             touched.extend(keys);
+            self.settle_entry(document);
             for step in after {
                 match step {
                     After::Work { connection, work } => {
@@ -384,6 +401,16 @@ impl Hub {
             self.record.trim(self.config.documents_resident_max.saturating_mul(4));
         }
         self.pump(reader);
+    }
+
+    fn settle_entry(&mut self, document: Option<DocumentId>) {
+        let Some(document) = document else { return };
+        if let Some(waiting) = self.uncommitted.get_mut(&document) {
+            *waiting = waiting.saturating_sub(1);
+            if *waiting == 0 {
+                self.uncommitted.remove(&document);
+            }
+        }
     }
 
     /// The batch could not be written: from here on the record is only read.

@@ -79,8 +79,7 @@ impl Hub {
             }
         }
         self.keep_snapshots(entropy, reader);
-        let unjudged = &self.unjudged;
-        self.residents.evict(|document| unjudged.iter().any(|(_, waiting)| *waiting == document));
+        self.let_documents_go();
         self.pump(reader);
         let reports_wait = !self.stale.is_empty() || !self.touched.is_empty();
         let readers_wait = self
@@ -88,6 +87,13 @@ impl Hub {
             .iter()
             .any(|id| self.connections.get(id).is_some_and(|connection| connection.session.writable()));
         !self.unjudged.is_empty() || (reports_wait && self.uncommitted_places == 0) || readers_wait
+    }
+
+    /// Lets documents go that are not needed. One whose verdict is decided and not yet durable stays:
+    /// built again from the log it would lack what was just admitted, and nothing would judge that again.
+    fn let_documents_go(&mut self) {
+        let leaving = self.residents.surplus(|document| self.is_at_rest(document));
+        self.residents.let_go(&leaving);
     }
 
     fn judge_document(
@@ -274,13 +280,13 @@ impl Hub {
                 }
                 let head = Head::Verdict(verdict);
                 let entry = self.record.seal(reader, entropy, document, names, &head, &[])?;
-                self.push_entry(entry, Vec::new());
+                self.push_entry(Some(document), entry, Vec::new());
             }
         }
         if let Some((places, names)) = places {
             let entry = self.record.seal(reader, entropy, document, names, &Head::Places(places), &[])?;
             self.uncommitted_places += 1;
-            self.push_entry(entry, vec![After::Places]);
+            self.push_entry(Some(document), entry, vec![After::Places]);
         }
         self.touch(shown, &resident);
         if admitted {
@@ -376,7 +382,7 @@ impl Hub {
             if let Some((places, names)) = self.places(&mut resident, None) {
                 let entry = self.record.seal(reader, entropy, document, names, &Head::Places(places), &[])?;
                 self.uncommitted_places += 1;
-                self.push_entry(entry, vec![After::Places]);
+                self.push_entry(Some(document), entry, vec![After::Places]);
                 self.residents.put(document, resident);
             }
         }
@@ -384,10 +390,12 @@ impl Hub {
     }
 
     fn keep_snapshots(&mut self, entropy: &mut dyn Entropy, reader: &dyn StoreReader) {
-        if !self.pending.is_empty() {
-            return;
-        }
-        for document in std::mem::take(&mut self.snapshots_due) {
+        let (due, later): (BTreeSet<DocumentId>, BTreeSet<DocumentId>) =
+            std::mem::take(&mut self.snapshots_due)
+                .into_iter()
+                .partition(|document| self.is_at_rest(*document));
+        self.snapshots_due = later;
+        for document in due {
             let name = keys::snapshot(&self.record.vault, document);
             let Some(resident) = self.residents.get_mut(document) else { continue };
             let through = resident.ledger.through;

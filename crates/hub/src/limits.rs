@@ -2,6 +2,9 @@
 
 /// Bytes of one device's work that may wait for a verdict; above it the door answers "later".
 pub const UNJUDGED_BYTES_PER_DEVICE_MAX: usize = 32 << 20;
+/// Pieces of work that may wait for a verdict, all devices together; above it the door answers "later".
+/// Opening a server looks this far back for work without a verdict, and a batch more.
+pub const UNJUDGED_WORKS_MAX: usize = 4_096;
 /// How long a tablet that was told "later" should wait, in milliseconds.
 pub const LATER_MS: u64 = 2_000;
 /// Entries of one batch; more wait for the next.

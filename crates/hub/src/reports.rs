@@ -84,7 +84,7 @@ impl Hub {
             vec![keys::marker(vault, document), keys::markers(vault), keys::scope(vault, Scope::Clinic)];
         names.extend(caseloads.into_iter().map(|person| keys::scope(vault, Scope::Caseload(person))));
         let entry = self.record.seal(reader, entropy, document, names, &Head::Marker(marker), &[])?;
-        self.push_entry(entry, Vec::new());
+        self.push_entry(Some(document), entry, Vec::new());
         if let Some(sealed) = self.record.seal_kept(entropy, document, &body) {
             self.keep.push((keys::report(&self.record.vault, document), Some(sealed)));
         }

@@ -101,22 +101,21 @@ impl Residents {
         Ok(found.map(|resident| resident.used_at(self.clock)))
     }
 
-    /// Lets the least recently used documents go until the bound holds; `busy` ones stay.
-    pub(crate) fn evict(&mut self, busy: impl Fn(DocumentId) -> bool) {
-        if self.documents.len() <= self.max {
-            return;
+    /// The least recently used documents over the bound, of those that may go.
+    pub(crate) fn surplus(&self, may_go: impl Fn(DocumentId) -> bool) -> Vec<DocumentId> {
+        let over = self.documents.len().saturating_sub(self.max);
+        if over == 0 {
+            return Vec::new();
         }
         let mut by_use: Vec<(u64, DocumentId)> =
             self.documents.iter().map(|(id, resident)| (resident.used, *id)).collect();
         by_use.sort();
-        for (_, id) in by_use {
-            if self.documents.len() <= self.max {
-                break;
-            }
-            let unsettled = self.documents.get(&id).is_some_and(|resident| !resident.is_settled());
-            if !unsettled && !busy(id) {
-                self.documents.remove(&id);
-            }
+        by_use.into_iter().map(|(_, id)| id).filter(|id| may_go(*id)).take(over).collect()
+    }
+
+    pub(crate) fn let_go(&mut self, documents: &[DocumentId]) {
+        for document in documents {
+            self.documents.remove(document);
         }
     }
 }

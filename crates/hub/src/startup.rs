@@ -128,4 +128,4 @@ impl Hub {
 }
 
 /// How far before the last judged work opening looks again, in entries: more than one batch can hold.
-const WINDOW: u64 = 2 * crate::limits::BATCH_ENTRIES_MAX as u64;
+const WINDOW: u64 = (crate::limits::UNJUDGED_WORKS_MAX + crate::limits::BATCH_ENTRIES_MAX) as u64;

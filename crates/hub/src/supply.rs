@@ -136,7 +136,10 @@ impl Hub {
         let granted = self.directory.granted(hello.device, hello.person);
         let scopes: BTreeSet<Scope> =
             hello.scopes.iter().filter_map(scope_of).filter(|scope| granted.contains(scope)).collect();
-        let standing = self.standing(entropy, reader, hello.receipted.as_ref());
+        let Ok(standing) = self.standing(entropy, reader, hello.receipted.as_ref()) else {
+            let sentence = "the clinic's record could not be read; please try again";
+            return self.turn_away(connection, ErrorCode::Internal, sentence);
+        };
         let acceptance = Acceptance {
             tip: self.position(),
             standing,
@@ -172,15 +175,15 @@ impl Hub {
         entropy: &mut dyn Entropy,
         reader: &dyn StoreReader,
         receipted: Option<&LogPosition>,
-    ) -> Standing {
-        let Some(receipted) = receipted else { return Standing::Continues };
-        if self.holds(reader, receipted).unwrap_or(false) {
-            return Standing::Continues;
+    ) -> Result<Standing, RecordError> {
+        let Some(receipted) = receipted else { return Ok(Standing::Continues) };
+        if self.holds(reader, receipted)? {
+            return Ok(Standing::Continues);
         }
         if receipted.epoch_id == self.tip.epoch_id && self.new_epoch.is_none() {
             self.new_epoch = Some(EpochId::from_bytes(draw(entropy)));
         }
-        Standing::Rewound
+        Ok(Standing::Rewound)
     }
 
     fn may_see(
