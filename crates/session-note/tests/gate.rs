@@ -6,9 +6,6 @@
 #[path = "gate/bytes.rs"]
 mod bytes;
 #[cfg(test)]
-#[path = "gate/cost.rs"]
-mod cost;
-#[cfg(test)]
 #[path = "gate/honest.rs"]
 mod honest;
 #[cfg(test)]
