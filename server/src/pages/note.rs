@@ -3,7 +3,7 @@
 
 use chart::Attribution;
 use chart::episode::Episode;
-use chart::ids::EntryId;
+use chart::ids::{EntryId, VersionId};
 use chart::register::{Fact, Register};
 use chart::visit::{Activity, SegmentValue, Signature, TEXT_FIELDS, Visit};
 use hub::ReviewNote;
@@ -191,7 +191,7 @@ fn activity(names: &Names, activity: &Activity) -> Markup {
 }
 
 fn stretch(names: &Names, register: &Register<SegmentValue>) -> Markup {
-    let corrections: Vec<_> = register.versions().iter().filter(|version| version.reason.is_some()).collect();
+    let open: Vec<VersionId> = register.open().iter().map(|version| version.id).collect();
     html! {
         @match register.fact() {
             Fact::Missing => "without values",
@@ -201,8 +201,18 @@ fn stretch(names: &Names, register: &Register<SegmentValue>) -> Markup {
                 (sides.iter().map(|side| words::segment(names, &side.value)).collect::<Vec<_>>().join(" or "))
             }
         }
-        @for version in corrections {
-            div class="small" { "Corrected: " (version.reason.as_deref().unwrap_or_default()) " (" (author(names, &version.by)) ")" }
+        @if register.versions().len() > 1 {
+            details {
+                summary { "All " (register.versions().len()) " versions" }
+                ul { @for version in register.versions() { li {
+                    (words::segment(names, &version.value))
+                    @if !open.contains(&version.id) { " " span class="small" { "(replaced)" } }
+                    div class="small" {
+                        (author(names, &version.by))
+                        @if let Some(reason) = &version.reason { ": " (reason) }
+                    }
+                } } }
+            }
         }
     }
 }

@@ -185,6 +185,27 @@ fn a_dispute_shows_both_values_with_who_on_which_tablet_and_when() {
 }
 
 #[test]
+fn what_was_replaced_stays_readable_with_its_author_and_reason() {
+    let mut visit = disputed_visit();
+    let activity = visit.activities.values_mut().next().unwrap();
+    let register = activity.segments.values_mut().next().unwrap();
+    let chosen = Version {
+        id: VersionId::from_bytes([3; 16]),
+        value: ending("09:17"),
+        by: by(ANA, 2),
+        reason: Some("the next exercise began at 9:18".to_owned()),
+        replaces: register.versions().iter().map(|version| version.id).collect(),
+    };
+    *register = Register::from_versions(register.versions().iter().cloned().chain([chosen]));
+    let view = NoteView::of(review_note(&visit), None);
+    let page = note(&Reader { name: "x", clinic: "y" }, &names(), &view).into_string();
+    assert!(!page.contains("disputed"), "{page}");
+    assert!(page.contains("All 3 versions") && page.contains("the next exercise began at 9:18"), "{page}");
+    let replaced = "09:02–09:20 (18 min) · one on one · Maria Lopez <span class=\"small\">(replaced)</span>";
+    assert!(page.contains(replaced), "{page}");
+}
+
+#[test]
 fn nothing_a_person_wrote_becomes_markup() {
     let reader = Reader { name: NASTY, clinic: NASTY };
     let row = QueueRow {
