@@ -1,3 +1,6 @@
 //! The system tests: the parts of the house together, from outside. One binary, one module a subject.
 
+mod demo;
 mod house;
+mod support;
+mod worked_example;
