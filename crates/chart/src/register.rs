@@ -187,7 +187,8 @@ mod tests {
 
     #[test]
     fn equal_values_are_no_dispute() {
-        let register = Register::from_versions([version(2, 17, &[1]), version(3, 17, &[1]), version(1, 15, &[])]);
+        let register =
+            Register::from_versions([version(2, 17, &[1]), version(3, 17, &[1]), version(1, 15, &[])]);
         assert_eq!(register.fact(), Fact::Agreed(17));
     }
 
