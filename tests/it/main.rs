@@ -2,5 +2,6 @@
 
 mod demo;
 mod house;
+mod kill;
 mod support;
 mod worked_example;
