@@ -3,5 +3,6 @@
 mod demo;
 mod house;
 mod kill;
+mod reconnect;
 mod support;
 mod worked_example;
