@@ -75,16 +75,16 @@ fn demo(args: &DemoArgs) -> Result<Vec<String>, String> {
     Ok(say.failed().to_vec())
 }
 
-/// Waits for Ctrl-C, or for the server to die.
+/// Waits for the end, or for the server to die.
 fn wait_for_the_end(clinic: &mut Clinic) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("waiting is not possible: {error}"))?;
     runtime.block_on(async {
         let mut looks = tokio::time::interval(std::time::Duration::from_secs(1));
-        let mut end = std::pin::pin!(tokio::signal::ctrl_c());
+        let mut end = std::pin::pin!(told_to_stop());
         loop {
             tokio::select! {
-                _ = &mut end => return Ok(()),
+                () = &mut end => return Ok(()),
                 _ = looks.tick() => {
                     if !clinic.server.as_mut().is_some_and(parts::ServerProcess::is_running) {
                         return Err("the clinic's server ended by itself".to_owned());
@@ -93,6 +93,22 @@ fn wait_for_the_end(clinic: &mut Clinic) -> Result<(), String> {
             }
         }
     })
+}
+
+/// Ends when the person at the terminal, or the system, asks the process to end.
+async fn told_to_stop() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
 }
 
 /// The demo's directory: kept if a person named it, removed at the end otherwise.

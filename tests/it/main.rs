@@ -1,8 +1,17 @@
 //! The system tests: the parts of the house together, from outside. One binary, one module a subject.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
 mod demo;
 mod house;
 mod kill;
 mod reconnect;
 mod support;
+mod tablet;
 mod worked_example;

@@ -179,7 +179,11 @@ impl TabletProcess {
         arguments: &[&str],
         environment: &[(&str, &str)],
     ) -> Result<Self, String> {
-        let mut child = Command::new(program)
+        let mut command = Command::new(program);
+        // Ctrl-C is for whoever started it; the tablet ends in order when its input does.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let mut child = command
             .args(["tablet", "run"])
             .arg(dir)
             .args(arguments)

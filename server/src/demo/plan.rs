@@ -36,6 +36,7 @@ pub(super) struct PatientPlan {
     pub(super) name: String,
     pub(super) born_on: Date,
     pub(super) payer: String,
+    pub(super) payer_words: String,
     pub(super) provider: String,
     pub(super) team: Vec<String>,
     pub(super) discipline: String,

@@ -15,6 +15,8 @@ use super::say::Say;
 
 /// The visit the story is about.
 const STORY: &str = "grasp";
+/// Said of every visit after the built-in table's quarter, so told once.
+const OLD_TABLE: &str = "ncci-table-stale";
 
 /// A visit as a tablet shows it.
 struct Shown {
@@ -240,11 +242,7 @@ fn tell_findings(say: &mut Say, shown: &Shown) {
         "merge-late-device",
     ];
     for finding in wanted.iter().filter_map(|id| shown.finding(id)) {
-        let weight = match finding.severity {
-            Severity::Blocker => "must fix",
-            Severity::Warning => "should fix",
-            Severity::Advice => "note",
-        };
+        let weight = weight(finding.severity);
         let only = match &finding.certainty {
             Certainty::InAll => String::new(),
             Certainty::If(labels) => format!(" (only if {})", labels.join(" or ")),
@@ -261,19 +259,27 @@ fn tell_findings(say: &mut Say, shown: &Shown) {
 }
 
 fn other_visits(clinic: &mut Clinic, say: &mut Say) -> Result<(), String> {
-    let mut count = 0;
-    for (key, case) in clinic.cases.iter().filter(|(key, _)| key.as_str() != STORY) {
-        let has_visit = clinic.plan.patients.iter().any(|plan| plan.key == *key && plan.visit.is_some());
-        if has_visit {
-            let shown = show(&mut clinic.office, case)?;
-            say.check(
-                matches!(shown.outcome(), Some(PoolOutcome::Counted(_))),
-                "other visits are counted as usual",
-            );
-            count += 1;
+    say.heading("The other visits of the day");
+    let mut old_table = false;
+    for plan in clinic.plan.patients.iter().filter(|plan| plan.key != STORY && plan.visit.is_some()) {
+        let Some(case) = clinic.cases.get(&plan.key) else { continue };
+        let shown = show(&mut clinic.office, case)?;
+        let Some(PoolOutcome::Counted(counted)) = shown.outcome() else {
+            say.check(false, "the other visits are counted as usual");
+            continue;
+        };
+        let state = if shown.report.bill == BillState::Ready { "ready to bill" } else { "not ready to bill" };
+        let total = count_of_units(counted.total_units);
+        say.line(format!("{} ({}): {total} ({}), {state}.", plan.name, plan.payer_words, units(counted)));
+        let weighty = shown.report.findings.iter().filter(|finding| finding.severity != Severity::Advice);
+        for finding in weighty.clone().filter(|finding| finding.id != OLD_TABLE).take(3) {
+            say.detail(format!("{}: {}", weight(finding.severity), finding.message));
         }
+        old_table |= weighty.into_iter().any(|finding| finding.id == OLD_TABLE);
     }
-    say.line(format!("The other {count} visits of the day are counted as usual."));
+    if old_table {
+        say.line("All of them also ask for the current quarter's bundling table, which a clinic loads.");
+    }
     Ok(())
 }
 
@@ -350,6 +356,14 @@ fn same_answer(clinic: &Clinic, say: &mut Say, case: &Case, shown: &Shown) -> Re
     say.line(format!("{}/review/notes/{}", clinic.url, case.visit));
     say.line(format!("Sign in as Ismene Dunmore with: {token}"));
     Ok(())
+}
+
+const fn weight(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Blocker => "must fix",
+        Severity::Warning => "should fix",
+        Severity::Advice => "note",
+    }
 }
 
 fn count_of_units(units: u32) -> String {

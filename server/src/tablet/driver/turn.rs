@@ -414,7 +414,13 @@ impl State {
 
     fn close(mut self) -> Result<(), String> {
         self.turn();
+        self.wants_online = false;
         self.hang_up();
+        // Receipts wait a while for company before they are written; nothing comes any more.
+        let at = self.now().plus_ms(tablet::limits::LAZY_MS);
+        if let Err(error) = self.tablet.handle_timeout(at, &mut OsEntropy, &self.store) {
+            return Err(error.to_string());
+        }
         self.turn();
         match self.tablet.commit_failure() {
             Some(sentence) => Err(format!("not everything could be saved: {sentence}")),
