@@ -1,13 +1,13 @@
 //! The system tests: the parts of the house together, from outside. One binary, one module a subject.
 
-#![allow(
-    clippy::unwrap_used,
     clippy::expect_used,
-    clippy::panic,
     clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
     reason = "a test fails by panicking, its helpers too"
+#![allow(
 )]
-
+mod bad_input;
 mod day;
 mod demo;
 mod house;

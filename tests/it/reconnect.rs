@@ -2,7 +2,7 @@
 //! ways beside the bodies of changes and reports, whatever the number of notes held.
 //!
 //! The real hub and the real tablet machines in one process, the tablets over the journal, so that every
-//! frame can be counted. `GAITWAY_HELD` sets the larger number of notes (20000).
+//! frame can be counted. `GAITWAY_HELD` sets the larger number of notes (10000).
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -334,6 +334,6 @@ fn one_changed_note_costs_one_round_trip_with_thirty_notes_held() {
 
 #[test]
 fn one_changed_note_costs_one_round_trip_with_many_thousand_notes_held() {
-    let notes = std::env::var("GAITWAY_HELD").ok().and_then(|text| text.parse().ok()).unwrap_or(20_000);
+    let notes = std::env::var("GAITWAY_HELD").ok().and_then(|text| text.parse().ok()).unwrap_or(10_000);
     check(notes);
 }
