@@ -134,8 +134,7 @@ fn day_of(args: &LoadArgs) -> Result<Day, String> {
             trace::read(&text)
         }
         None => {
-            let shape =
-                Shape { tablets: args.tablets, visits: args.visits, ..Shape::full(args.seed) };
+            let shape = Shape { tablets: args.tablets, visits: args.visits, ..Shape::full(args.seed) };
             Ok(generate::day(shape))
         }
     }
