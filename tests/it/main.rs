@@ -1,12 +1,13 @@
 //! The system tests: the parts of the house together, from outside. One binary, one module a subject.
 
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking, its helpers too"
 #![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, its helpers too"
 )]
+
 mod bad_input;
 mod day;
 mod demo;
