@@ -251,9 +251,9 @@ impl Hub {
         resident.shown = None;
         resident.shown();
         let admitted = rulings.values().any(|ruling| ruling.outcome == WireOutcome::Admitted.number());
-        let first_author = authors.values().next().map(|(person, _)| *person);
+        let written_by: Vec<PersonId> = authors.values().map(|(person, _)| *person).collect();
         let before = resident.ledger.caseloads.clone();
-        let places = if admitted { self.places(&mut resident, first_author) } else { None };
+        let places = if admitted { self.places(&mut resident, &written_by) } else { None };
         let mut scopes: BTreeSet<Scope> =
             resident.ledger.caseloads.iter().chain(&before).map(|person| Scope::Caseload(*person)).collect();
         scopes.insert(Scope::Clinic);
@@ -324,7 +324,7 @@ impl Hub {
     }
 
     /// Where the document belongs from here on, if that has changed.
-    fn places(&self, resident: &mut Resident, author: Option<PersonId>) -> Option<(Places, Vec<Key>)> {
+    fn places(&self, resident: &mut Resident, authors: &[PersonId]) -> Option<(Places, Vec<Key>)> {
         let vault = &self.record.vault;
         let document = resident.note.id();
         let shown = resident.shown().clone();
@@ -337,23 +337,32 @@ impl Hub {
             }
         }
         if treating.is_empty() {
-            treating.extend(author);
+            treating.extend(authors.first());
         }
         let ledger = &mut resident.ledger;
         let first = ledger.place_keys.is_empty();
         let new_names = names.iter().any(|name| !ledger.place_keys.contains(name));
-        if !first && !new_names && treating == ledger.caseloads {
+        // Whoever wrote in a note without following it is told so, once: it is not theirs to keep.
+        let strangers: BTreeSet<PersonId> = authors
+            .iter()
+            .filter(|author| !treating.contains(author) && !ledger.told_left.contains(author))
+            .copied()
+            .collect();
+        if !first && !new_names && strangers.is_empty() && treating == ledger.caseloads {
             return None;
         }
         let entered: Vec<PersonId> = treating.difference(&ledger.caseloads).copied().collect();
-        let left: Vec<PersonId> = ledger.caseloads.difference(&treating).copied().collect();
+        let left: BTreeSet<PersonId> =
+            ledger.caseloads.difference(&treating).copied().chain(strangers).collect();
+        let left: Vec<PersonId> = left.into_iter().collect();
         let mut all: Vec<Key> = vec![keys::document(vault, document)];
         all.extend(&names);
-        if !first {
-            let moved = entered.iter().chain(&left);
-            all.extend(moved.map(|person| keys::scope(vault, Scope::Caseload(*person))));
-        }
+        // The first verdict itself lies in the feed of those who follow the note from the start.
+        let entered_later = entered.iter().filter(|_| !first);
+        let moved = entered_later.chain(&left);
+        all.extend(moved.map(|person| keys::scope(vault, Scope::Caseload(*person))));
         ledger.place_keys.extend(&all);
+        ledger.moved(&entered, &left);
         ledger.caseloads = treating;
         let ids = |people: &[PersonId]| people.iter().map(|person| Id::from(*person.as_bytes())).collect();
         let caseloads: Vec<PersonId> = ledger.caseloads.iter().copied().collect();
@@ -379,7 +388,7 @@ impl Hub {
                 continue;
             };
             let mut resident = resident.clone();
-            if let Some((places, names)) = self.places(&mut resident, None) {
+            if let Some((places, names)) = self.places(&mut resident, &[]) {
                 let entry = self.record.seal(reader, entropy, document, names, &Head::Places(places), &[])?;
                 self.uncommitted_places += 1;
                 self.push_entry(Some(document), entry, vec![After::Places]);

@@ -49,6 +49,8 @@ pub(crate) struct Ledger {
     pub(crate) works: BTreeMap<u64, WorkNote>,
     pub(crate) arrivals: BTreeMap<DeviceId, Arrival>,
     pub(crate) caseloads: BTreeSet<PersonId>,
+    /// Who was told that the document left their caseload, or never was on it.
+    pub(crate) told_left: BTreeSet<PersonId>,
     /// The keys under which it was placed, ever.
     pub(crate) place_keys: BTreeSet<Key>,
     /// The last entry that is folded in.
@@ -158,12 +160,15 @@ impl Ledger {
         }
     }
 
-    /// Whether anything durable of this document has no verdict, or is held back.
-    pub(crate) fn is_pending(&self) -> bool {
-        self.changes.values().any(|known| matches!(known.fate, Fate::Unjudged | Fate::Held(_)))
+    /// Notes whose caseloads it entered and left.
+    pub(crate) fn moved(&mut self, entered: &[PersonId], left: &[PersonId]) {
+        self.told_left.extend(left);
+        self.told_left.retain(|person| !entered.contains(person));
     }
 
-    /// Whether something stays back although everything was judged: held, or waiting for what it builds on.
+    /// Whether something stays back although everything was judged: held, or waiting for what it builds
+    /// on. Work that is only on its way into the log, or next to be judged, does not count: its verdict
+    /// follows at once, and nothing would take the word back from the reports of other notes.
     pub(crate) fn has_unsettled_holds(&self) -> bool {
         let stays = |known: &Known| match known.fate {
             Fate::Held(_) => true,

@@ -12,7 +12,7 @@ use chart::reference::Scope;
 use chart::report::{BillState, Confirmed, PoolOutcome, Published, Severity};
 use chart::time::{Date, Timestamp};
 use session_note::facts::{self, Around};
-use session_note::schema::Kind;
+use session_note::schema::{Kind, genesis_hash};
 use store::{Key, StoreReader};
 
 use crate::entry::{Hash, Head, Marker};
@@ -134,7 +134,7 @@ impl Hub {
             return Ok(None);
         }
         let note = resident.note.clone();
-        let mut pending = resident.ledger.is_pending();
+        let mut pending = resident.ledger.has_unsettled_holds();
         let arrivals = resident.ledger.arrivals.values().cloned().collect();
         let received = resident.ledger.last_received().unwrap_or_default();
         let episode = resident.shown().episode;
@@ -161,7 +161,7 @@ impl Hub {
 
     fn is_pending(&mut self, reader: &dyn StoreReader, document: DocumentId) -> Result<bool, RecordError> {
         let resident = self.residents.load(&mut self.record, reader, document, None)?;
-        Ok(resident.is_some_and(|resident| resident.ledger.is_pending()))
+        Ok(resident.is_some_and(|resident| resident.ledger.has_unsettled_holds()))
     }
 
     /// The other notes of the day: of the patient, or of any provider of this note.
@@ -215,6 +215,10 @@ impl Hub {
             return Ok(None);
         }
         let heads = resident.note.heads();
+        // Of a plan whose work is all held back nobody else knows anything.
+        if heads == BTreeSet::from([genesis_hash(Kind::Episode)]) {
+            return Ok(None);
+        }
         let read = resident.note.read_episode().value;
         let mut found = facts::episode(&read);
         let until = facts::dates(slice).into_iter().max();

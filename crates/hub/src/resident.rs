@@ -214,8 +214,11 @@ fn build(
                 }
             }
             Some(Head::Places(places)) => {
-                resident.ledger.caseloads =
-                    places.caseloads.iter().map(|id| PersonId::from_bytes(**id)).collect();
+                let people = |ids: &[entry::Id]| -> Vec<PersonId> {
+                    ids.iter().map(|id| PersonId::from_bytes(**id)).collect()
+                };
+                resident.ledger.caseloads = people(&places.caseloads).into_iter().collect();
+                resident.ledger.moved(&people(&places.entered), &people(&places.left));
                 resident.ledger.place_keys.extend(&opened.keys);
             }
             _ => {}

@@ -621,3 +621,32 @@ fn a_reconnect_with_nothing_new_is_one_small_round_trip() {
     assert!(again.frames <= 5, "{} frames", again.frames);
     assert!(again.bytes < 1_024, "{} bytes", again.bytes);
 }
+
+#[test]
+fn whoever_writes_in_a_note_they_do_not_follow_is_told_that_it_is_not_theirs_to_keep() {
+    let (mut clinic, a, _) = two_therapists();
+    let stranger = clinic.person(13, Role::Therapist);
+    let mut stranger = clinic.enrol(23, stranger);
+    let mut line = stranger.connect(&mut clinic, stranger.caseload());
+    for json in
+        [open_visit(a.author.person), r#"{"command":"comment","anchor":"plan","text":"saw them"}"#.into()]
+    {
+        let push = stranger.does(&json);
+        line.push(&mut clinic, &stranger, push);
+    }
+    let left = |line: &Line| {
+        let pages = line.events.iter().filter_map(|event| match event {
+            TabletEvent::Page(page) => Some(&page.entries),
+            _ => None,
+        });
+        pages.flatten().filter(|entry| matches!(entry.body, FeedBody::Left(_))).count()
+    };
+    assert_eq!(left(&line), 1, "once, however often they write");
+    clinic.restart();
+    let mut line = stranger.connect(&mut clinic, stranger.caseload());
+    let push = stranger.does(r#"{"command":"comment","anchor":"plan","text":"and again"}"#);
+    line.push(&mut clinic, &stranger, push);
+    assert_eq!(left(&line), 1, "the one of before, read again from the start");
+    let other = a.connect(&mut clinic, a.caseload());
+    assert_eq!(left(&other), 0);
+}

@@ -155,6 +155,12 @@ record! {
         body: Bytes,
     }
 
+    /// A report was published and its body has not come.
+    ReportDue {
+        /// The note.
+        document: DocumentId,
+    }
+
     /// Where the tablet stands in the feed.
     CursorAt {
         /// The place.
@@ -267,6 +273,8 @@ entries! {
     Left(Left) = 13,
     /// See [`NotReplayed`].
     NotReplayed(NotReplayed) = 14,
+    /// See [`ReportDue`].
+    ReportDue(ReportDue) = 15,
 }
 
 impl Entry {
@@ -279,6 +287,7 @@ impl Entry {
             Self::Receipted(entry) => Some(entry.document),
             Self::Verdict(entry) => Some(entry.document),
             Self::Report(entry) => Some(entry.document),
+            Self::ReportDue(entry) => Some(entry.document),
             Self::NotReplayed(entry) => Some(entry.document),
             Self::Key(_)
             | Self::Reference(_)

@@ -19,6 +19,8 @@ pub const PUSHES_WAITING: usize = 128;
 pub const PUSHES_WAITING_BYTES: usize = 4 * 1024 * 1024;
 /// Questions for missing changes that wait for their answer at one time.
 pub const NEEDS_WAITING: usize = 64;
+/// Reports asked for at the start of a connection because an earlier one did not bring them.
+pub const REPORTS_ASKED: usize = 64;
 /// Wanted size of a page of the feed, in bytes.
 pub const PAGE_BYTES: u32 = 256 * 1024;
 /// Entries in one commit.

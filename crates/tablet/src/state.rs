@@ -65,6 +65,8 @@ pub(crate) struct Record {
     pub(crate) wanted: BTreeSet<ChangeHash>,
     /// The number of the entry of the last published report.
     pub(crate) report: Option<u64>,
+    /// Whether a newer one was announced and is not here.
+    pub(crate) report_due: bool,
     pub(crate) out_of_scope: bool,
     /// Whether the server has said something of it since the record was last found rewound.
     pub(crate) confirmed: bool,
@@ -85,6 +87,7 @@ impl Record {
             missing: BTreeSet::new(),
             wanted: BTreeSet::new(),
             report: None,
+            report_due: false,
             out_of_scope: false,
             confirmed: true,
         }
@@ -132,9 +135,10 @@ impl State {
         match entry {
             Entry::Key(key) => {
                 if let Some(kind) = key.kind() {
-                    let wanted = self.wanted.remove(&key.document).unwrap_or_default();
+                    let wanted = self.wanted.remove(&key.document);
                     let record = self.documents.entry(key.document).or_insert_with(|| Record::new(kind));
-                    record.wanted.extend(wanted);
+                    record.report_due |= wanted.is_some();
+                    record.wanted.extend(wanted.unwrap_or_default());
                 }
             }
             Entry::Work(work) => self.fold_work(seq, work),
@@ -153,6 +157,12 @@ impl State {
             Entry::Report(report) => {
                 if let Some(record) = self.documents.get_mut(&report.document) {
                     record.report = Some(seq);
+                    record.report_due = false;
+                }
+            }
+            Entry::ReportDue(due) => {
+                if let Some(record) = self.documents.get_mut(&due.document) {
+                    record.report_due = true;
                 }
             }
             Entry::Cursor(at) => self.cursor = Some(at.cursor),
@@ -162,6 +172,7 @@ impl State {
                 Some(record) => {
                     record.out_of_scope = false;
                     record.confirmed = true;
+                    record.report_due = true;
                     record.wanted.clone_from(&wanted.heads);
                 }
                 None => _ = self.wanted.insert(wanted.document, wanted.heads.clone()),
@@ -193,7 +204,6 @@ impl State {
             self.taken.remove(&phrase);
         }
         let Some(record) = self.documents.get_mut(&work.document) else { return };
-        record.out_of_scope = false;
         if !record.work.contains_key(&work.hash) && !record.settled.contains_key(&work.hash) {
             let replay = !work.replaces.is_empty();
             record.work.insert(work.hash, Unsettled { seq, state: WorkState::Queued, replay });
@@ -214,7 +224,6 @@ impl State {
         record.heads = Some(remote.heads.clone());
         record.missing.clone_from(&remote.missing);
         record.confirmed = true;
-        record.out_of_scope = false;
         if record.wanted.is_subset(&remote.heads) {
             record.wanted.clear();
         }
@@ -243,6 +252,7 @@ impl State {
 
     fn fold_verdict(&mut self, seen: &VerdictSeen) {
         let Some(record) = self.documents.get_mut(&seen.document) else { return };
+        record.confirmed = true;
         for item in &seen.items {
             if record.replayed.contains_key(&item.hash) {
                 continue;

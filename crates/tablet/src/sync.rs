@@ -45,6 +45,7 @@ impl Tablet {
         };
         self.link.session = Some(TabletSession::new(config, now));
         self.pull();
+        self.fetch_due_reports();
         self.offer(now, reader);
         let incomplete = self
             .state

@@ -16,11 +16,11 @@ use sync_protocol::{DocumentKind, Outcome};
 use crate::documents::keys_of;
 use crate::entry::codec::Bytes;
 use crate::entry::{
-    CursorAt, Entry, Left, ReferenceSeen, Remote, ReportSeen, VerdictItem, VerdictSeen, Wanted,
+    CursorAt, Entry, Left, ReferenceSeen, Remote, ReportDue, ReportSeen, VerdictItem, VerdictSeen, Wanted,
 };
 use crate::error::TabletError;
 use crate::event::Event;
-use crate::limits::{NEEDS_WAITING, PUSH_BYTES};
+use crate::limits::{NEEDS_WAITING, PUSH_BYTES, REPORTS_ASKED};
 use crate::machine::Tablet;
 use crate::state::{Unsettled, WorkState};
 
@@ -73,6 +73,7 @@ impl Tablet {
         }
         if !supply.more {
             self.link.asked.remove(&supply.document);
+            self.fetch_if_due(supply.document);
         }
         Ok(())
     }
@@ -126,17 +127,18 @@ impl Tablet {
     /// The feed brought changes that are here already: what was made here is part of the record.
     fn confirm(&mut self, document: DocumentId, hashes: &[ChangeHash], proof: Vec<u8>) {
         let Some(record) = self.state.documents.get_mut(&document) else { return };
-        record.confirmed = true;
+        let was_confirmed = std::mem::replace(&mut record.confirmed, true);
         let items: Vec<VerdictItem> = hashes
             .iter()
-            .filter(|hash| record.work.contains_key(hash))
+            .filter(|hash| record.work.contains_key(hash) && !proof.is_empty())
             .map(|hash| VerdictItem {
                 hash: *hash,
                 outcome: Outcome::Admitted.number(),
                 sentence: String::new(),
             })
             .collect();
-        if !items.is_empty() && !proof.is_empty() {
+        // Written down also where it says nothing but that the server has the document again.
+        if !items.is_empty() || !was_confirmed {
             self.enqueue(Entry::Verdict(VerdictSeen { document, items, proof: Bytes(proof) }));
         }
     }
@@ -180,11 +182,33 @@ impl Tablet {
         }
     }
 
+    /// A report was published whose body does not travel in the page: until it is here, it is asked for
+    /// on every connection.
     fn fetch_report(&mut self, document: DocumentId) {
-        if let Some(session) = &mut self.link.session {
+        if !self.state.documents.contains_key(&document) {
+            return;
+        }
+        let due = Entry::ReportDue(ReportDue { document });
+        self.state.fold(0, &due);
+        self.enqueue(due);
+        self.fetch_if_due(document);
+    }
+
+    /// Asks for the report of a visit that was announced, or that came with the visit into the scope.
+    fn fetch_if_due(&mut self, document: DocumentId) {
+        let record = self.state.documents.get(&document);
+        let due = record.is_some_and(|record| record.kind == Kind::Visit && record.report_due);
+        if due && let Some(session) = &mut self.link.session {
             // Without an answer the note's own report stays provisional.
             let _ = session.fetch_report(document);
         }
+    }
+
+    /// Asks for the reports that an earlier connection announced and did not bring.
+    pub(crate) fn fetch_due_reports(&mut self) {
+        let due = self.state.documents.iter().filter(|(_, record)| record.report_due && !record.out_of_scope);
+        let due: Vec<DocumentId> = due.map(|(document, _)| *document).take(REPORTS_ASKED).collect();
+        due.into_iter().for_each(|document| self.fetch_if_due(document));
     }
 
     fn take_entered(&mut self, reader: &dyn StoreReader, scope: &ScopeChange) -> Result<(), TabletError> {
@@ -201,7 +225,13 @@ impl Tablet {
             if !held {
                 self.link.to_ask.insert(document);
             }
-            self.enqueue(Entry::Wanted(Wanted { document, heads }));
+            let wanted = Entry::Wanted(Wanted { document, heads });
+            // True at once: the question leaves before the entry is written.
+            self.state.fold(0, &wanted);
+            self.enqueue(wanted);
+            if held {
+                self.fetch_if_due(document);
+            }
         }
         Ok(())
     }

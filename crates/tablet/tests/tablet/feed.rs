@@ -7,10 +7,10 @@ use chart::reference::{Appointment, Reference};
 use chart::report::{Confirmed, Published};
 use chart::time::ClockTime;
 use session_note::schema::Kind;
-use sync_protocol::ReferenceKind;
 use sync_protocol::message::{
     FeedBody, FeedChanges, FeedReference, FeedReport, ScopeChange, ScopeDocument, ScopeName, Supply,
 };
+use sync_protocol::{Outcome, ReasonCode, ReferenceKind};
 use tablet::{Event, SaveState};
 
 use crate::world::{ANNA, BEN, Clinic, OTHER_VISIT, Rig, VISIT, hashes, set_field};
@@ -114,10 +114,6 @@ fn bytes_that_are_no_change_are_kept_and_shown_as_a_problem() {
 fn what_enters_is_asked_for_and_what_leaves_stays_on_the_disk() {
     let (mut rig, mut other, mut clinic) = two_tablets();
     let heads = other.heads(VISIT).into_iter().collect::<Vec<_>>();
-    let scope = |heads| ScopeChange {
-        scope: ScopeName::Caseload(ANNA),
-        documents: vec![ScopeDocument { document: VISIT, heads }],
-    };
     clinic.connect(&mut rig);
     clinic.page(&mut rig, vec![FeedBody::Entered(scope(heads))]);
     assert_eq!(clinic.needs.len(), 1);
@@ -135,9 +131,80 @@ fn own_work_that_waits_keeps_a_note_in_the_list() {
     rig.field(VISIT, "good");
     clinic.receipts = false;
     clinic.connect(&mut rig);
-    let documents = vec![ScopeDocument { document: VISIT, heads: Vec::new() }];
-    clinic.page(&mut rig, vec![FeedBody::Left(ScopeChange { scope: ScopeName::Caseload(ANNA), documents })]);
+    clinic.page(&mut rig, vec![FeedBody::Left(scope(Vec::new()))]);
     assert_eq!(rig.tablet.documents().len(), 1);
+}
+
+fn scope(heads: Vec<chart::ids::ChangeHash>) -> ScopeChange {
+    let documents = vec![ScopeDocument { document: VISIT, heads }];
+    ScopeChange { scope: ScopeName::Caseload(ANNA), documents }
+}
+
+#[test]
+fn a_note_that_left_while_own_work_waited_is_gone_once_that_is_settled() {
+    let (mut rig, mut clinic) = (Rig::new(1), Clinic::new());
+    rig.field(VISIT, "good");
+    clinic.receipts = false;
+    clinic.connect(&mut rig);
+    clinic.page(&mut rig, vec![FeedBody::Left(scope(Vec::new()))]);
+    clinic.disconnect(&mut rig);
+    rig.field(VISIT, "better");
+    clinic.receipts = true;
+    clinic.connect(&mut rig);
+    assert_eq!(rig.tablet.documents().len(), 1);
+    let done: Vec<_> = clinic.have.keys().copied().collect();
+    clinic.verdict(&mut rig, done, Outcome::Admitted, ReasonCode::None);
+    assert_eq!(rig.tablet.documents().len(), 0);
+    assert_eq!(rig.restarted(2).tablet.documents().len(), 0);
+}
+
+#[test]
+fn what_enters_again_with_news_is_asked_for_at_once() {
+    let (mut rig, mut other, mut clinic) = two_tablets();
+    let feed = clinic.feed();
+    clinic.connect(&mut rig);
+    clinic.page(&mut rig, feed);
+    clinic.page(&mut rig, vec![FeedBody::Left(scope(Vec::new()))]);
+    other.edit(BEN, VISIT, vec![set_field("education", "repeated")]);
+    other.pump();
+    let news = other.heads(VISIT).into_iter().collect();
+    clinic.page(&mut rig, vec![FeedBody::Entered(scope(news))]);
+    assert_eq!(clinic.needs.len(), 1);
+}
+
+#[test]
+fn a_report_that_does_not_fit_its_page_is_asked_for_until_it_comes() {
+    let (mut rig, _, mut clinic) = two_tablets();
+    let feed = clinic.feed();
+    clinic.connect(&mut rig);
+    clinic.page(&mut rig, feed);
+    let digest = chart::ids::Digest::from_bytes([5; 32]);
+    let report = |body| FeedBody::Report(FeedReport { document: VISIT, digest, body });
+    clinic.page(&mut rig, vec![report(None)]);
+    assert_eq!(clinic.fetches, [VISIT]);
+    clinic.disconnect(&mut rig);
+    let mut rig = rig.restarted(2);
+    clinic.connect(&mut rig);
+    assert_eq!(clinic.fetches, [VISIT, VISIT]);
+    clinic.page(&mut rig, vec![report(Some(b"{}".to_vec()))]);
+    clinic.disconnect(&mut rig);
+    clinic.connect(&mut rig);
+    assert_eq!(clinic.fetches, [VISIT, VISIT]);
+}
+
+#[test]
+fn the_word_that_a_rewound_record_holds_a_note_again_survives_a_restart() {
+    let (mut rig, _, mut clinic) = two_tablets();
+    let feed = clinic.feed();
+    clinic.connect(&mut rig);
+    clinic.page(&mut rig, feed.clone());
+    clinic.disconnect(&mut rig);
+    clinic.standing = sync_protocol::Standing::Rewound;
+    clinic.connect(&mut rig);
+    assert_eq!(rig.save_state(VISIT), SaveState::SavedOnTablet);
+    clinic.page(&mut rig, feed);
+    assert_eq!(rig.save_state(VISIT), SaveState::SafeAtClinic);
+    assert_eq!(rig.restarted(2).save_state(VISIT), SaveState::SafeAtClinic);
 }
 
 #[test]

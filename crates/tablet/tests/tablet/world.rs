@@ -235,6 +235,8 @@ pub(crate) struct Clinic {
     pub(crate) needs: Vec<Need>,
     pub(crate) supplies: Vec<Supply>,
     pub(crate) pulls: Vec<Pull>,
+    /// Reports that were asked for.
+    pub(crate) fetches: Vec<DocumentId>,
     pub(crate) receipted_at_hello: Vec<Option<LogPosition>>,
     pub(crate) frames_in: usize,
     pub(crate) bytes_in: usize,
@@ -255,6 +257,7 @@ impl Clinic {
             needs: Vec::new(),
             supplies: Vec::new(),
             pulls: Vec::new(),
+            fetches: Vec::new(),
             receipted_at_hello: Vec::new(),
             frames_in: 0,
             bytes_in: 0,
@@ -330,7 +333,7 @@ impl Clinic {
                 ServerEvent::Pull(pull) => self.pulls.push(pull),
                 ServerEvent::Need(need) => self.needs.push(need),
                 ServerEvent::Supply(supply) => self.supplies.push(supply),
-                ServerEvent::FetchReport { .. } => {}
+                ServerEvent::FetchReport { document } => self.fetches.push(document),
                 ServerEvent::Failed(failure) => panic!("the session failed: {}", failure.sentence),
             }
         }
