@@ -14,6 +14,7 @@ mod demo;
 mod house;
 mod kill;
 mod reconnect;
+mod sim;
 mod support;
 mod tablet;
 mod worked_example;

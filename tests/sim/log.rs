@@ -1,0 +1,220 @@
+//! The clinic's log read with nothing but its format and the clinic's key: what the promises are held
+//! against, so that the hub is never its own witness. Reads only; format 1 of the entries.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chart::facts::Arrival;
+use chart::ids::{ChangeHash, DeviceId, DocumentId, EpochId, PersonId};
+use chart::reference::Reference;
+use chart::time::Timestamp;
+use minicbor::Decode;
+use minicbor::bytes::{ByteArray, ByteVec};
+use session_note::admission::Submitted;
+use session_note::admit::{Candidate, Limits};
+use session_note::schema::Kind;
+use store::vault::{DocumentKey, Vault};
+use store::{StoreReader, StoredEntry};
+
+use crate::violation::{Broken, Promise, Violation, broken};
+
+#[derive(Decode)]
+enum Head {
+    #[n(1)]
+    Work(#[n(0)] Work),
+    #[n(2)]
+    Verdict(#[n(0)] Verdict),
+    #[n(3)]
+    DocumentKey(#[n(0)] ByteVec),
+    #[n(6)]
+    Reference,
+}
+
+#[derive(Decode)]
+struct Work {
+    #[n(1)]
+    kind: u8,
+    #[n(2)]
+    person: ByteArray<16>,
+    #[n(3)]
+    device: ByteArray<16>,
+    #[n(7)]
+    received_at_ms: i64,
+    #[n(8)]
+    clock_ahead_ms: i64,
+    #[n(9)]
+    hashes: Vec<ByteArray<32>>,
+}
+
+#[derive(Decode)]
+struct Verdict {
+    #[n(1)]
+    outcome: u16,
+    #[n(4)]
+    hashes: Vec<ByteArray<32>>,
+}
+
+/// What became of a change, as all verdicts of the log say together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Fate {
+    /// No verdict.
+    Unjudged,
+    /// Kept back.
+    Held,
+    /// Never applied.
+    Rejected,
+    /// Part of the note.
+    Admitted,
+}
+
+/// A change in the log.
+#[derive(Clone, Debug)]
+pub(crate) struct Logged {
+    /// The change with its author.
+    pub(crate) submitted: Submitted,
+    /// What became of it.
+    pub(crate) fate: Fate,
+}
+
+/// A document in the log.
+#[derive(Clone, Debug)]
+pub(crate) struct LoggedDocument {
+    /// Its kind.
+    pub(crate) kind: Kind,
+    /// Its changes.
+    pub(crate) changes: BTreeMap<ChangeHash, Logged>,
+    /// Their order in the log.
+    pub(crate) order: Vec<ChangeHash>,
+    /// How each tablet's last work arrived.
+    pub(crate) arrivals: BTreeMap<DeviceId, Arrival>,
+}
+
+/// The log as far as it was read.
+pub(crate) struct Log {
+    vault: Vault,
+    keys: BTreeMap<DocumentId, DocumentKey>,
+    read: Option<(EpochId, u64)>,
+    /// Every document.
+    pub(crate) documents: BTreeMap<DocumentId, LoggedDocument>,
+    /// The document of every change.
+    pub(crate) changes: BTreeMap<ChangeHash, DocumentId>,
+    /// Reference data in the order of the log.
+    pub(crate) references: Vec<Reference>,
+}
+
+impl Log {
+    /// The log of a clinic with this key.
+    pub(crate) fn new(clinic_key: [u8; 32]) -> Self {
+        Self {
+            vault: Vault::new(clinic_key),
+            keys: BTreeMap::new(),
+            read: None,
+            documents: BTreeMap::new(),
+            changes: BTreeMap::new(),
+            references: Vec::new(),
+        }
+    }
+
+    /// Forgets everything: the next reading starts from the disk.
+    pub(crate) fn forget(&mut self) {
+        self.keys.clear();
+        self.read = None;
+        self.documents.clear();
+        self.changes.clear();
+        self.references.clear();
+    }
+
+    /// Reads what was added.
+    ///
+    /// # Errors
+    /// When an entry does not read.
+    pub(crate) fn follow(&mut self, reader: &dyn StoreReader) -> Result<(), Violation> {
+        let tip = reader.tip();
+        let mut after = match self.read {
+            Some((epoch, seq)) if epoch == tip.epoch_id && seq <= tip.seq => seq,
+            Some(_) => {
+                self.forget();
+                0
+            }
+            None => 0,
+        };
+        loop {
+            let entries = reader.scan(after, 256).broken(Promise::Durable)?;
+            let Some(last) = entries.last().map(|entry| entry.seq) else { break };
+            for entry in entries {
+                self.take(&entry)?;
+            }
+            after = last;
+        }
+        self.read = Some((tip.epoch_id, after));
+        Ok(())
+    }
+
+    fn take(&mut self, entry: &StoredEntry) -> Result<(), Violation> {
+        let sealed = self.vault.open_head(&entry.bytes).broken(Promise::Durable)?;
+        // Kinds of no interest here do not read, and are passed over.
+        let Ok(head) = minicbor::decode::<Head>(&sealed.bytes) else { return Ok(()) };
+        match (head, sealed.document) {
+            (Head::DocumentKey(wrapped), Some(document)) => {
+                let key = self.vault.unwrap(document, &wrapped).broken(Promise::Durable)?;
+                self.keys.insert(document, key);
+            }
+            (Head::Work(work), Some(document)) => self.take_work(entry, document, &work)?,
+            (Head::Verdict(verdict), Some(document)) => self.take_verdict(document, &verdict),
+            (Head::Reference, None) => {
+                let body = self.vault.open_body(&entry.bytes, None).broken(Promise::Durable)?;
+                self.references.extend(serde_json::from_slice::<Reference>(&body).ok());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn take_work(&mut self, entry: &StoredEntry, document: DocumentId, work: &Work) -> Result<(), Violation> {
+        let key = self.keys.get(&document);
+        let body = self.vault.open_body(&entry.bytes, key).broken(Promise::Durable)?;
+        let bodies: Vec<ByteVec> = minicbor::decode(&body).broken(Promise::Durable)?;
+        let kind = Kind::from_number(work.kind).unwrap_or(Kind::Visit);
+        let (person, device) = (PersonId::from_bytes(*work.person), DeviceId::from_bytes(*work.device));
+        let logged = self.documents.entry(document).or_insert_with(|| LoggedDocument {
+            kind,
+            changes: BTreeMap::new(),
+            order: Vec::new(),
+            arrivals: BTreeMap::new(),
+        });
+        let received_at = Timestamp::from_unix_ms(work.received_at_ms);
+        let arrival = Arrival { device, clock_ahead_ms: work.clock_ahead_ms, received_at };
+        logged.arrivals.insert(device, arrival);
+        let named: BTreeSet<ChangeHash> =
+            work.hashes.iter().map(|hash| ChangeHash::from_bytes(**hash)).collect();
+        for bytes in bodies {
+            let candidate = Candidate::scan(bytes.to_vec(), &Limits::V1).broken(Promise::Durable)?;
+            let hash = candidate.sketch().hash;
+            if !named.contains(&hash) {
+                return Err(broken(Promise::Durable, "an entry's head does not name its own change"));
+            }
+            if logged.changes.contains_key(&hash) {
+                continue;
+            }
+            let submitted = Submitted { candidate, person, device };
+            logged.changes.insert(hash, Logged { submitted, fate: Fate::Unjudged });
+            logged.order.push(hash);
+            self.changes.insert(hash, document);
+        }
+        Ok(())
+    }
+
+    fn take_verdict(&mut self, document: DocumentId, verdict: &Verdict) {
+        let fate = match sync_protocol::Outcome::from_number(verdict.outcome) {
+            sync_protocol::Outcome::Admitted => Fate::Admitted,
+            sync_protocol::Outcome::Held => Fate::Held,
+            sync_protocol::Outcome::Rejected => Fate::Rejected,
+            sync_protocol::Outcome::Other(_) => return,
+        };
+        let Some(logged) = self.documents.get_mut(&document) else { return };
+        for hash in &verdict.hashes {
+            if let Some(change) = logged.changes.get_mut(&ChangeHash::from_bytes(**hash)) {
+                change.fate = change.fate.max(fate);
+            }
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Reports held against reports computed afresh from the log alone, and tablets' against the server's.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chart::facts::{DaySlice, Standing};
+use chart::ids::DocumentId;
+use chart::reference::Reference;
+use chart::time::Timestamp;
+use session_note::facts::{self, Around};
+use session_note::schema::Kind;
+
+use crate::assertions::Truth;
+use crate::clinic::OFFSET_MINUTES;
+use crate::violation::{Broken, Promise, Violation, broken};
+use crate::world::World;
+
+impl World {
+    /// The published report of every visit is the one its own facts give, and every tablet that holds
+    /// what the server read computes the same.
+    pub(crate) fn check_reports(&mut self, truths: &BTreeMap<DocumentId, Truth>) -> Result<(), Violation> {
+        let book = crate::world::rulebook()?;
+        let mut all = Vec::new();
+        for (document, truth) in truths {
+            if truth.note.kind() != Kind::Visit {
+                continue;
+            }
+            let fresh = compliance::recompute(&self.fresh_facts(truths, *document, truth), &book);
+            let server = &mut self.server;
+            let Some(hub) = &mut server.hub else { return Ok(()) };
+            let published = hub.report(&server.disk, *document).broken(Promise::Reports)?;
+            let Some(published) = published else {
+                return Err(broken(Promise::Reports, format!("{document} has no report")));
+            };
+            if published.report != fresh {
+                let part = difference(&published.report, &fresh);
+                return Err(broken(Promise::Reports, format!("the report of {document} is stale: {part}")));
+            }
+            all.push((*document, published));
+        }
+        all.iter().try_for_each(|(document, published)| {
+            let truth = truths.get(document);
+            truth.map_or(Ok(()), |truth| self.check_tablet_reports(*document, truth, published))
+        })
+    }
+
+    fn check_tablet_reports(
+        &mut self,
+        document: DocumentId,
+        truth: &Truth,
+        published: &chart::report::Published,
+    ) -> Result<(), Violation> {
+        let revoked: BTreeSet<usize> = self
+            .tablets
+            .iter()
+            .map(|machine| machine.index)
+            .filter(|index| self.is_revoked(*index))
+            .collect();
+        for machine in &mut self.tablets {
+            if !truth.is_followed_by(machine.person) {
+                continue;
+            }
+            let Some(app) = &mut machine.tablet else { continue };
+            let held: BTreeSet<DocumentId> =
+                app.documents().into_iter().map(|summary| summary.document).collect();
+            let confirmed = &published.confirmed;
+            let read = confirmed.patient_day.union(&confirmed.provider_day);
+            let notes = app.status(document).map(|status| status.notes.len());
+            if !held.contains(&document)
+                || notes != Some(0)
+                || !read.into_iter().all(|one| held.contains(one))
+            {
+                continue;
+            }
+            let inputs_held = published.report.inputs.iter().all(|input| match input {
+                chart::facts::Input::Document { document, .. } => held.contains(document),
+                _ => true,
+            });
+            let settled =
+                held.iter().all(|one| app.status(*one).is_some_and(|status| status.notes.is_empty()));
+            let revoked = revoked.contains(&machine.index);
+            if revoked || !inputs_held || !settled {
+                continue;
+            }
+            let own = app.report(&machine.disk, document, confirmed.as_of).broken(Promise::Reports)?;
+            let same = serde_json::to_vec(&own).broken(Promise::Quiet)?
+                == serde_json::to_vec(&published.report).broken(Promise::Quiet)?;
+            // Of an episode a tablet may know fewer visits than the clinic.
+            let whole_clinic = machine.person == crate::clinic::CORA;
+            let no_episode =
+                !published.report.inputs.iter().any(
+                    |input| matches!(input, chart::facts::Input::Values { name, .. } if name == "episode"),
+                );
+            if !same && (whole_clinic || no_episode) {
+                let part = difference(&own, &published.report);
+                let story = format!("tablet {} reports {document} otherwise: {part}", machine.index);
+                return Err(broken(Promise::Confirmed, story));
+            }
+        }
+        Ok(())
+    }
+
+    fn fresh_facts(
+        &self,
+        truths: &BTreeMap<DocumentId, Truth>,
+        document: DocumentId,
+        truth: &Truth,
+    ) -> chart::facts::Facts {
+        let slices: BTreeMap<DocumentId, DaySlice> = truths
+            .iter()
+            .filter(|(_, truth)| truth.note.kind() == Kind::Visit)
+            .map(|(id, truth)| (*id, facts::slice(&truth.note.read_visit().value)))
+            .collect();
+        let visit = truth.note.read_visit().value;
+        let own = facts::slice(&visit);
+        let (dates, providers) = (facts::dates(&own), facts::providers(&own));
+        let mut around = Around::default();
+        let mut pending = truth.pending;
+        for (id, slice) in slices.iter().filter(|(id, _)| **id != document) {
+            if facts::dates(slice).is_disjoint(&dates) {
+                continue;
+            }
+            if slice.patient.is_some() && slice.patient == own.patient {
+                pending |= truths.get(id).is_some_and(|truth| truth.pending);
+                around.patient_day.push(slice.clone());
+            }
+            if !facts::providers(slice).is_disjoint(&providers) {
+                around.provider_day.push(slice.clone());
+            }
+        }
+        for reference in &self.log.references {
+            match reference {
+                Reference::Person(person) => _ = around.people.insert(person.id, facts::person(person)),
+                Reference::Settings(settings) => around.settings.clone_from(&settings.rules),
+                _ => {}
+            }
+        }
+        let logged = self.log.documents.get(&document);
+        around.arrivals =
+            logged.map(|logged| logged.arrivals.values().cloned().collect()).unwrap_or_default();
+        let received = around.arrivals.iter().map(|arrival| arrival.received_at).max();
+        let as_of = received.unwrap_or(Timestamp::from_unix_ms(0)).clock_time(OFFSET_MINUTES).local_date();
+        around.episode = visit.episode.and_then(|id| {
+            let episode = truths.get(&id).filter(|truth| truth.note.kind() == Kind::Episode)?;
+            let mut found = facts::episode(&episode.note.read_episode().value);
+            let until = dates.iter().max();
+            for (visit, slice) in &slices {
+                let of = truths.get(visit).map(|truth| truth.note.read_visit().value.episode);
+                if of == Some(Some(id)) && facts::dates(slice).iter().max() <= until {
+                    facts::count_codes(&mut found, slice);
+                }
+            }
+            Some((id, episode.note.heads(), found))
+        });
+        let standing = if pending { Standing::Pending } else { Standing::Complete };
+        facts::gather(&truth.note, around, as_of, standing)
+    }
+}
+
+/// Which parts of two reports differ.
+fn difference(one: &chart::report::Report, other: &chart::report::Report) -> String {
+    let (Ok(serde_json::Value::Object(one)), Ok(serde_json::Value::Object(other))) =
+        (serde_json::to_value(one), serde_json::to_value(other))
+    else {
+        return String::new();
+    };
+    let parts = one.iter().filter(|(name, value)| other.get(*name) != Some(value));
+    let parts: Vec<String> = parts
+        .map(|(name, value)| {
+            let short = |value: Option<&serde_json::Value>| {
+                value.map(|value| value.to_string().chars().take(400).collect::<String>()).unwrap_or_default()
+            };
+            format!("{name}: {} instead of {}", short(Some(value)), short(other.get(name)))
+        })
+        .collect();
+    parts.join(", ")
+}
