@@ -111,7 +111,7 @@ const PLACES: [[&str; 2]; 5] =
 const REGISTRIES: [[&str; 2]; 7] = [
     ["index.cra", "tes.io"],
     ["static.cra", "tes.io"],
-    ["crates.io", "-index"],
+    ["crates.i", "o-index"],
     ["registry.n", "pmjs.org"],
     ["registry.y", "arnpkg.com"],
     ["pypi", ".org"],
