@@ -45,6 +45,11 @@ impl World {
 
     /// Whether nothing is under way anywhere.
     pub(crate) fn is_settled(&self) -> bool {
+        // Where something is held back, other tablets' copies of it wait with it.
+        let held = |document: &DocumentId| {
+            let logged = self.log.documents.get(document);
+            logged.is_some_and(|logged| logged.changes.values().any(|change| change.fate == Fate::Held))
+        };
         self.now - self.last_frame_at >= 12_000
             && self.server.is_idle()
             && self.wires.values().all(|wire| wire.is_clear())
@@ -55,7 +60,7 @@ impl World {
                     && machine.welcomed
                     && machine.wire.is_some()
                     && machine.burst.is_none()
-                    && app.documents().iter().all(|summary| done(summary.save))
+                    && app.documents().iter().all(|summary| done(summary.save) || held(&summary.document))
             })
     }
 
@@ -211,7 +216,7 @@ impl World {
                     Gone::Saved => (0, 0),
                     Gone::Given | Gone::Unclear => (0, 1),
                 };
-                let most = most + usize::from(deed.may_be_double);
+                let most = most + usize::try_from(deed.may_repeat).unwrap_or(0);
                 if count < least || count > most {
                     let story = format!(
                         "{:?} of tablet {} is there {count} times in {document}",
@@ -271,7 +276,10 @@ impl World {
                     .get(&document)
                     .is_some_and(|truth| truth.treating.is_empty() || truth.is_followed_by(machine.person));
                 let status = app.status(document);
-                let kept_back = status.is_some_and(|status| !status.notes.is_empty() || status.waiting > 0);
+                let nothing_admitted =
+                    !truths.contains_key(&document) && self.log.documents.contains_key(&document);
+                let kept_back = nothing_admitted
+                    || status.is_some_and(|status| !status.notes.is_empty() || status.waiting > 0);
                 if !wanted && !kept_back {
                     let story =
                         format!("tablet {} holds {document}, which it does not follow", machine.index);

@@ -52,7 +52,9 @@ impl World {
             Transition::CopyTablet => self.copy_tablet(tablet),
             Transition::RestoreTablet => self.restore_tablet(tablet),
             Transition::BackupServer => {
-                if self.server.hub.is_some() {
+                // One of before the enrolments would need them again: that is people's work.
+                let enrolled = self.log_holds_tablets()?;
+                if self.server.hub.is_some() && enrolled {
                     let copy = self.server.disk.copy(&mut self.dice);
                     self.server.backups.push(copy);
                 }
@@ -79,6 +81,14 @@ impl World {
                 self.tend_server()
             }
         }
+    }
+
+    fn log_holds_tablets(&mut self) -> Result<bool, Violation> {
+        if self.server.hub.is_none() {
+            return Ok(false);
+        }
+        self.log.follow(&self.server.disk)?;
+        Ok(self.log.references.len() >= clinic::references(self.tablets.len()).len())
     }
 
     fn sync_off(&mut self, tablet: usize) -> Result<(), Violation> {

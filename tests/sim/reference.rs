@@ -71,8 +71,9 @@ pub(crate) struct Deed {
     pub(crate) set_back: bool,
     /// May be gone: not saved when the power went, or not safe when an older copy took over.
     pub(crate) may_be_gone: bool,
-    /// May be there twice: an older copy of the disk held it as a draft whose change is out already.
-    pub(crate) may_be_double: bool,
+    /// How often it may be there again: older copies of the disk held it as a draft whose change was out
+    /// already.
+    pub(crate) may_repeat: u32,
     /// Whether it was taken back.
     pub(crate) gone: Gone,
 }
@@ -120,7 +121,7 @@ impl Model {
             safe: false,
             set_back: false,
             may_be_gone: false,
-            may_be_double: false,
+            may_repeat: 0,
             gone: Gone::No,
         });
     }
@@ -203,7 +204,7 @@ impl Model {
             }
             if letter {
                 // What the copy holds as a draft may have become a change before and becomes one again.
-                deed.may_be_double = true;
+                deed.may_repeat += 1;
                 if deed.gone != Gone::No {
                     deed.gone = Gone::Unclear;
                 }

@@ -194,6 +194,9 @@ impl World {
                 self.happen()?;
             }
             self.now = until;
+            if self.server.hub.is_some() {
+                self.log.follow(&self.server.disk)?;
+            }
             if self.is_settled() {
                 return self.check_everything();
             }

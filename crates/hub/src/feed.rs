@@ -334,7 +334,7 @@ impl Hub {
 
 /// Whether a cursor names a place of this log: its epoch is known here under the same random id, and the
 /// place lies before that epoch's end.
-fn on_this_branch(reader: &dyn StoreReader, cursor: &Cursor, tip_seq: u64) -> bool {
+pub(crate) fn on_this_branch(reader: &dyn StoreReader, cursor: &Cursor, tip_seq: u64) -> bool {
     let epochs = reader.epochs();
     let Some(index) =
         epochs.iter().position(|start| start.epoch == cursor.epoch && start.epoch_id == cursor.epoch_id)

@@ -10,11 +10,12 @@ use chart::time::Timestamp;
 use ed25519_dalek::{Signature, VerifyingKey};
 use store::StoreReader;
 use sync_protocol::message::{
-    DocumentPush, FeedChanges, Hello, LogPosition, Need, ReportBody, Revoked, ScopeName, Supply,
+    DocumentPush, FeedChanges, Hello, Need, ReportBody, Revoked, ScopeName, Supply,
 };
 use sync_protocol::{Acceptance, ErrorCode, RevokeReason, ServerEvent, Standing};
 
 use crate::entry::{self, Head, Verdict};
+use crate::feed::on_this_branch;
 use crate::hub::{ConnectionId, Hub};
 use crate::keys;
 use crate::ledger::Fate;
@@ -136,7 +137,7 @@ impl Hub {
         let granted = self.directory.granted(hello.device, hello.person);
         let scopes: BTreeSet<Scope> =
             hello.scopes.iter().filter_map(scope_of).filter(|scope| granted.contains(scope)).collect();
-        let Ok(standing) = self.standing(entropy, reader, hello.receipted.as_ref()) else {
+        let Ok(standing) = self.standing(entropy, reader, hello) else {
             let sentence = "the clinic's record could not be read; please try again";
             return self.turn_away(connection, ErrorCode::Internal, sentence);
         };
@@ -168,22 +169,31 @@ impl Hub {
         }
     }
 
-    /// Whether what the tablet was told is safe is here. If this very epoch should hold it and does not,
-    /// the record was put back to an older state: a new epoch begins, so that no place is used twice.
+    /// Whether what the tablet was told is safe, and what it was sent, is here. If this very epoch should
+    /// hold it and does not, the record was put back to an older state: a new epoch begins, so that no
+    /// place is used twice. The cursor counts too: a tablet may know its work to be safe from the feed
+    /// alone, without a receipt of its own.
     fn standing(
         &mut self,
         entropy: &mut dyn Entropy,
         reader: &dyn StoreReader,
-        receipted: Option<&LogPosition>,
+        hello: &Hello,
     ) -> Result<Standing, RecordError> {
-        let Some(receipted) = receipted else { return Ok(Standing::Continues) };
-        if self.holds(reader, receipted)? {
-            return Ok(Standing::Continues);
+        let mut lost = Vec::new();
+        if let Some(receipted) = &hello.receipted
+            && !self.holds(reader, receipted)?
+        {
+            lost.push(receipted.epoch_id);
         }
-        if receipted.epoch_id == self.tip.epoch_id && self.new_epoch.is_none() {
+        if let Some(cursor) = &hello.cursor
+            && !on_this_branch(reader, cursor, self.tip.seq)
+        {
+            lost.push(cursor.epoch_id);
+        }
+        if lost.contains(&self.tip.epoch_id) && self.new_epoch.is_none() {
             self.new_epoch = Some(EpochId::from_bytes(draw(entropy)));
         }
-        Ok(Standing::Rewound)
+        Ok(if lost.is_empty() { Standing::Continues } else { Standing::Rewound })
     }
 
     fn may_see(

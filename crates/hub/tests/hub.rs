@@ -598,6 +598,24 @@ fn a_record_put_back_to_yesterday_is_noticed_and_begins_a_new_epoch() {
 }
 
 #[test]
+fn a_tablet_that_only_read_what_was_lost_is_told_so_too() {
+    let (mut clinic, mut a, mut b) = two_therapists();
+    let yesterday = clinic.store.clone();
+    let mut line = a.connect(&mut clinic, a.caseload());
+    let push = a.does(&open_visit(a.author.person));
+    line.push(&mut clinic, &a, push);
+    let mut reader = b.connect(&mut clinic, b.caseload());
+    b.hears(&mut reader);
+    assert_eq!(b.receipted, None);
+    clinic.store = yesterday;
+    clinic.restart();
+    let again = b.connect(&mut clinic, b.caseload());
+    let told = |event: &TabletEvent| matches!(event, TabletEvent::Welcomed(welcome) if welcome.standing == Standing::Rewound);
+    assert!(again.events.iter().any(told));
+    assert_eq!(clinic.store.tip().epoch, 2);
+}
+
+#[test]
 fn a_stranger_and_another_clinics_tablet_get_nothing() {
     let (mut clinic, mut a, _) = two_therapists();
     a.key = SigningKey::from_bytes(&[200; 32]);

@@ -51,6 +51,8 @@ pub(crate) struct Link {
     pub(crate) welcomed: bool,
     /// The server's record was found rewound and others' work has not been offered yet.
     pub(crate) offer_others: bool,
+    /// What the feed has brought since then: the rest is what the record has lost.
+    pub(crate) brought_again: BTreeMap<DocumentId, BTreeSet<ChangeHash>>,
     pub(crate) clock_offset_ms: Option<i64>,
     pub(crate) hello_at: Timestamp,
     pub(crate) failures: u32,

@@ -112,6 +112,8 @@ impl Record {
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) documents: BTreeMap<DocumentId, Record>,
+    /// Documents that left the scope and are not here: one of them begun here is not for keeping.
+    pub(crate) left: BTreeSet<DocumentId>,
     pub(crate) by_date: BTreeMap<Date, BTreeSet<DocumentId>>,
     pub(crate) by_patient: BTreeMap<PatientId, BTreeSet<DocumentId>>,
     /// Documents with work that waits to be sent.
@@ -137,6 +139,7 @@ impl State {
                 if let Some(kind) = key.kind() {
                     let wanted = self.wanted.remove(&key.document);
                     let record = self.documents.entry(key.document).or_insert_with(|| Record::new(kind));
+                    record.out_of_scope |= self.left.remove(&key.document);
                     record.report_due |= wanted.is_some();
                     record.wanted.extend(wanted.unwrap_or_default());
                 }
@@ -175,12 +178,16 @@ impl State {
                     record.report_due = true;
                     record.wanted.clone_from(&wanted.heads);
                 }
-                None => _ = self.wanted.insert(wanted.document, wanted.heads.clone()),
+                None => {
+                    self.left.remove(&wanted.document);
+                    self.wanted.insert(wanted.document, wanted.heads.clone());
+                }
             },
             Entry::Left(left) => {
                 self.wanted.remove(&left.document);
-                if let Some(record) = self.documents.get_mut(&left.document) {
-                    record.out_of_scope = true;
+                match self.documents.get_mut(&left.document) {
+                    Some(record) => record.out_of_scope = true,
+                    None => _ = self.left.insert(left.document),
                 }
             }
             Entry::NotReplayed(failed) => {

@@ -204,6 +204,7 @@ impl Tablet {
             self.pipeline.rewound = !self.pipeline.has_verdicts();
             self.enqueue(rewound);
             self.link.offer_others = true;
+            self.link.brought_again.clear();
             self.link.retry_at.clear();
             self.pull();
             self.tell(Event::Rewound);

@@ -22,7 +22,7 @@ use crate::error::TabletError;
 use crate::event::Event;
 use crate::limits::{NEEDS_WAITING, PUSH_BYTES, REPORTS_ASKED};
 use crate::machine::Tablet;
-use crate::state::{Unsettled, WorkState};
+use crate::state::{Record, Unsettled, WorkState};
 
 impl Tablet {
     pub(crate) fn take_page(
@@ -107,6 +107,9 @@ impl Tablet {
             loaded.note.contains(hash) || waits
         };
         let known = hashes.iter().all(here);
+        if self.link.offer_others {
+            self.link.brought_again.entry(document).or_default().extend(&hashes);
+        }
         if known && passed_door {
             self.confirm(document, &hashes, feed.verdict);
             return Ok(());
@@ -309,15 +312,22 @@ impl Tablet {
             }
         }
         self.link.retry_at.remove(&document);
-        self.send_others(reader, document, Some(&wanted))
+        self.send_others(reader, document, &|hash| wanted.contains(hash))
     }
 
     /// After the server's record was found rewound: others' work that the feed did not bring again.
     fn offer_others(&mut self, reader: &dyn StoreReader) -> Result<(), TabletError> {
-        let lacking = self.state.documents.iter().filter(|(_, record)| !record.confirmed);
+        let again = std::mem::take(&mut self.link.brought_again);
+        let brought = |document: &DocumentId, hash: &ChangeHash| {
+            again.get(document).is_some_and(|again| again.contains(hash))
+        };
+        let lacks = |(document, record): &(&DocumentId, &Record)| {
+            record.heads.as_ref().is_none_or(|heads| !heads.iter().all(|head| brought(document, head)))
+        };
+        let lacking = self.state.documents.iter().filter(lacks);
         let lacking: Vec<DocumentId> = lacking.map(|(document, _)| *document).collect();
         for document in lacking {
-            self.send_others(reader, document, None)?;
+            self.send_others(reader, document, &|hash| !brought(&document, hash))?;
         }
         Ok(())
     }
@@ -326,12 +336,12 @@ impl Tablet {
         &mut self,
         reader: &dyn StoreReader,
         document: DocumentId,
-        wanted: Option<&BTreeSet<ChangeHash>>,
+        wanted: &dyn Fn(&ChangeHash) -> bool,
     ) -> Result<(), TabletError> {
         let mut feeds: Vec<FeedChanges> = Vec::new();
         self.each_entry(reader, document, 0, &mut |_, entry| {
             if let Entry::Remote(remote) = entry
-                && wanted.is_none_or(|wanted| names_any(&remote.feed, wanted))
+                && names_any(&remote.feed, wanted)
             {
                 feeds.push(remote.feed);
             }
@@ -359,10 +369,10 @@ fn size(feed: &FeedChanges) -> usize {
     feed.changes.iter().map(Vec::len).sum::<usize>() + feed.verdict.len() + 512
 }
 
-fn names_any(feed: &FeedChanges, wanted: &BTreeSet<ChangeHash>) -> bool {
+fn names_any(feed: &FeedChanges, wanted: &dyn Fn(&ChangeHash) -> bool) -> bool {
     feed.changes.iter().any(|change| {
         let sketch = session_note::admit::prescan(change, &session_note::admit::Limits::V1);
-        sketch.is_ok_and(|sketch| wanted.contains(&sketch.hash))
+        sketch.is_ok_and(|sketch| wanted(&sketch.hash))
     })
 }
 

@@ -208,6 +208,37 @@ fn the_word_that_a_rewound_record_holds_a_note_again_survives_a_restart() {
 }
 
 #[test]
+fn only_the_lost_part_of_others_work_is_offered_to_a_rewound_record() {
+    let (mut rig, _, mut clinic) = two_tablets();
+    let early = clinic.feed();
+    let mut other = Rig::new(3);
+    other.edit(BEN, VISIT, vec![set_field("response", "good")]);
+    clinic.connect(&mut other);
+    clinic.disconnect(&mut other);
+    let all = clinic.feed();
+    clinic.connect(&mut rig);
+    clinic.page(&mut rig, all.clone());
+    clinic.disconnect(&mut rig);
+    clinic.standing = sync_protocol::Standing::Rewound;
+    clinic.connect(&mut rig);
+    clinic.page(&mut rig, early);
+    let offered: Vec<_> = clinic.supplies.iter().flat_map(|supply| supply.entries.clone()).collect();
+    assert_eq!(offered.into_iter().map(FeedBody::Changes).collect::<Vec<_>>(), all[1..]);
+}
+
+#[test]
+fn a_note_that_left_before_it_was_begun_here_goes_once_its_work_is_settled() {
+    let (mut rig, mut clinic) = (Rig::new(1), Clinic::new());
+    clinic.connect(&mut rig);
+    clinic.page(&mut rig, vec![FeedBody::Left(scope(Vec::new()))]);
+    rig.field(VISIT, "good");
+    clinic.talk(&mut rig);
+    let done: Vec<_> = clinic.have.keys().copied().collect();
+    clinic.verdict(&mut rig, done, Outcome::Admitted, ReasonCode::None);
+    assert_eq!(rig.tablet.documents().len(), 0);
+}
+
+#[test]
 fn the_server_is_given_what_it_asks_for() {
     let (mut rig, _, mut clinic) = two_tablets();
     let feed = clinic.feed();
