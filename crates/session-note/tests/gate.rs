@@ -6,6 +6,9 @@
 #[path = "gate/bytes.rs"]
 mod bytes;
 #[cfg(test)]
+#[path = "gate/commands.rs"]
+mod commands;
+#[cfg(test)]
 #[path = "gate/honest.rs"]
 mod honest;
 #[cfg(test)]
@@ -17,6 +20,9 @@ mod mutants;
 #[cfg(test)]
 #[path = "gate/rules.rs"]
 mod rules;
+#[cfg(test)]
+#[path = "gate/ward.rs"]
+mod ward;
 #[cfg(test)]
 #[path = "gate/world.rs"]
 mod world;
