@@ -1,6 +1,7 @@
 //! Yearly thresholds and the reduction of further units' practice expense. Amounts in cents.
 
 use chart::code::{Discipline, ServiceCode};
+use chrono::NaiveDate;
 
 use crate::rulebook::Rulebook;
 use crate::units::UnitMap;
@@ -73,8 +74,8 @@ pub(crate) fn paid_units(book: &Rulebook, units: &UnitMap) -> Vec<PaidUnit> {
 const THERAPY_REDUCTION: u8 = 5;
 
 /// What the units come to nationally, without regard to place, rounded to the cent.
-pub(crate) fn national_cents(book: &Rulebook, paid: &[PaidUnit]) -> Option<u64> {
-    let factor = book.conversions.iter().max_by_key(|row| row.from)?.factor;
+pub(crate) fn national_cents(book: &Rulebook, date: Option<NaiveDate>, paid: &[PaidUnit]) -> Option<u64> {
+    let factor = book.conversion(date)?.factor;
     let values: u64 = paid.iter().map(|unit| unit.value_x200).sum();
     // Two-hundredths of a value times ten-thousandths of a dollar are two-millionths of one.
     Some((values.saturating_mul(factor) + 10_000) / 20_000)

@@ -8,13 +8,15 @@ mod book;
 mod builtin;
 mod claim_rows;
 mod document;
+mod editions;
 mod load;
 mod payer_rows;
 mod rows;
 
 pub use book::{CodeState, Rulebook};
 pub use claim_rows::{
-    AssistantModifier, Bucket, Conversion, Edition, ModifierSet, Pair, PlanModifier, YearAmounts,
+    AssistantModifier, AssistantSplit, Bucket, Conversion, Edition, Limit, ModifierSet, Pair, PlanModifier,
+    YearAmounts,
 };
 pub use load::RulebookError;
 pub use payer_rows::{ActiveTreatment, ExcludedProfession, Flag, NotPayable, Payer, Policy, PolicyKind};

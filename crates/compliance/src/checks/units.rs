@@ -4,6 +4,7 @@ use chart::code::ServiceCode;
 use chart::report::{Choice, Counted, UnitRule};
 
 use super::check::Check;
+use crate::bundling::tables;
 use crate::day::PoolWork;
 use crate::finding::{Findings, finding};
 use crate::rulebook::Flag;
@@ -152,7 +153,7 @@ fn limits(view: &View<'_>, out: &mut Findings<'_>) {
     if view.has(Flag::Mue, view.payer_id.is_none()) {
         for code in view.own_codes() {
             let (Some(units), Some(mue)) =
-                (lines.get(&code), view.row(&code).and_then(|row| row.mue.as_ref()))
+                (lines.get(&code), view.book.limit(&code, tables(&view.facts.settings), view.date))
             else {
                 continue;
             };

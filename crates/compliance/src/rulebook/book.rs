@@ -7,10 +7,11 @@ use chart::report::{RulebookName, UnitRule};
 use chrono::NaiveDate;
 
 use super::claim_rows::{
-    AssistantModifier, Bucket, Conversion, Edition, ModifierSet, Pair, PlanModifier, YearAmounts,
+    AssistantModifier, AssistantSplit, Bucket, Conversion, Edition, ModifierSet, PlanModifier, YearAmounts,
 };
+use super::editions::{LimitTable, PairTable, choose};
 use super::payer_rows::{Payer, Policy};
-use super::rows::{Code, FindingText, Pooled, Retired, Setting, Source, UnitRuleRow, WordList};
+use super::rows::{Code, FindingText, Mue, Pooled, Retired, Setting, Source, UnitRuleRow, WordList};
 
 /// Whether a code may be used on a date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,7 @@ pub enum CodeState<'a> {
 #[derive(Clone, Debug)]
 pub struct Rulebook {
     pub(super) edition: String,
+    pub(super) edition_from: NaiveDate,
     pub(super) fingerprint: String,
     pub(crate) sources: BTreeMap<String, Source>,
     pub(crate) codes: BTreeMap<ServiceCode, Code>,
@@ -45,14 +47,20 @@ pub struct Rulebook {
     pub(crate) assistant_modifiers: Vec<AssistantModifier>,
     pub(crate) modifier_sets: BTreeMap<String, ModifierSet>,
     pub(crate) plan_modifiers: Vec<PlanModifier>,
-    pub(crate) editions: Vec<Edition>,
-    pub(crate) pairs: BTreeMap<String, BTreeMap<ServiceCode, Pair>>,
+    pub(crate) assistant_splits: Vec<AssistantSplit>,
+    pub(crate) pairs: Vec<PairTable>,
+    pub(crate) limits: Vec<LimitTable>,
 }
 
 impl Rulebook {
     /// The edition, such as `2024q3`.
     pub fn edition(&self) -> &str {
         &self.edition
+    }
+
+    /// The first day of the edition.
+    pub fn edition_from(&self) -> NaiveDate {
+        self.edition_from
     }
 
     /// BLAKE3 over the names and texts of all files, hexadecimal.
@@ -117,6 +125,38 @@ impl Rulebook {
     /// The modifier of a discipline's plan.
     pub(crate) fn plan_modifier(&self, discipline: &Discipline) -> Option<&str> {
         self.plan_modifiers.iter().find(|row| row.discipline == *discipline).map(|row| row.modifier.as_str())
+    }
+
+    /// The table of pairs of a setting that holds on a date.
+    pub(crate) fn pair_table(&self, setting: &str, date: Option<NaiveDate>) -> Option<&PairTable> {
+        choose(self.pairs.iter(), |table| &table.edition, setting, date)
+    }
+
+    /// The edition of daily limits of a setting that holds on a date.
+    pub(crate) fn limit_edition(&self, setting: &str, date: Option<NaiveDate>) -> Option<&Edition> {
+        choose(self.limits.iter(), |table| &table.edition, setting, date).map(|table| &table.edition)
+    }
+
+    /// The daily limit of a code in a setting on a date. An edition without rows of its own, and a setting
+    /// without editions, take the code table's.
+    pub(crate) fn limit(&self, code: &ServiceCode, setting: &str, date: Option<NaiveDate>) -> Option<&Mue> {
+        let table = choose(self.limits.iter(), |table| &table.edition, setting, date);
+        match table.filter(|table| !table.rows.is_empty()) {
+            Some(table) => table.rows.get(code),
+            None => self.codes.get(code).and_then(|row| row.mue.as_ref()),
+        }
+    }
+
+    /// How units are shared out with an assistant on a date.
+    pub(crate) fn assistant_split(&self, date: NaiveDate) -> Option<&AssistantSplit> {
+        self.assistant_splits.iter().filter(|row| row.from <= date).max_by_key(|row| row.from)
+    }
+
+    /// Ten-thousandths of a dollar for one relative value unit on a date; by default that of the edition's
+    /// first day.
+    pub(crate) fn conversion(&self, date: Option<NaiveDate>) -> Option<&Conversion> {
+        let date = date.unwrap_or(self.edition_from);
+        self.conversions.iter().filter(|row| row.from <= date).max_by_key(|row| row.from)
     }
 
     /// A threshold: the clinic's own value if it set one that reads as a number, else the rulebook's.

@@ -46,6 +46,24 @@ pub struct Conversion {
     pub source: String,
 }
 
+/// How units are shared out between a therapist and an assistant.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AssistantSplit {
+    /// Length of one unit in minutes.
+    pub unit_minutes: u32,
+    /// Minutes of the last unit from which the therapist's own part makes it the therapist's; absent in
+    /// the years in which no such rule held.
+    #[serde(default)]
+    pub midpoint: Option<u32>,
+    /// The share in percent up to which an assistant's part does not matter.
+    pub small_share_percent: u32,
+    /// First day.
+    pub from: NaiveDate,
+    /// Citation key.
+    pub source: String,
+}
+
 /// The modifier of an assistant's units.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -106,6 +124,29 @@ pub struct Edition {
     pub source: String,
 }
 
+impl Edition {
+    /// Whether the table is vouched for on a date.
+    pub fn covers(&self, date: NaiveDate) -> bool {
+        (self.from..=self.until).contains(&date)
+    }
+}
+
+/// A daily limit of units, of one code in one edition of the official table.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limit {
+    /// The code.
+    pub code: ServiceCode,
+    /// Units a day.
+    pub units: u32,
+    /// 1 line edit, 2 absolute day limit, 3 day limit that documents can overcome.
+    pub indicator: u8,
+    /// First day.
+    pub from: NaiveDate,
+    /// Citation key.
+    pub source: String,
+}
+
 /// What one code bundles.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -114,6 +155,9 @@ pub struct Pair {
     pub first: ServiceCode,
     /// First day.
     pub from: NaiveDate,
+    /// Last day, where the edit has ended.
+    #[serde(default)]
+    pub until: Option<NaiveDate>,
     /// Codes it bundles unless a modifier says distinct.
     pub modifier: Vec<ServiceCode>,
     /// Codes it bundles always.

@@ -7,8 +7,10 @@ use serde::Deserialize;
 
 use super::book::Rulebook;
 use super::claim_rows::{
-    AssistantModifier, Bucket, Conversion, Edition, ModifierSet, Pair, PlanModifier, YearAmounts,
+    AssistantModifier, AssistantSplit, Bucket, Conversion, Edition, Limit, ModifierSet, Pair, PlanModifier,
+    YearAmounts,
 };
+use super::editions::{LimitTable, PairTable};
 use super::payer_rows::{Payer, Policy};
 use super::rows::{Code, FindingText, Pooled, Retired, Setting, Source, UnitRuleRow, WordList};
 
@@ -45,8 +47,11 @@ struct File {
     assistant_modifier: Vec<AssistantModifier>,
     modifier_set: Vec<ModifierSet>,
     plan_modifier: Vec<PlanModifier>,
+    assistant_split: Vec<AssistantSplit>,
     edition: Vec<Edition>,
     pair: Vec<Pair>,
+    limit_edition: Vec<Edition>,
+    limit: Vec<Limit>,
 }
 
 /// `source = "key"` in the edition file, `[[source]]` in the file of sources.
@@ -97,6 +102,7 @@ pub(super) fn load(files: &[(&str, &str)]) -> Result<Rulebook, RulebookError> {
 fn empty() -> Rulebook {
     Rulebook {
         edition: String::new(),
+        edition_from: NaiveDate::MIN,
         fingerprint: String::new(),
         sources: BTreeMap::new(),
         codes: BTreeMap::new(),
@@ -115,8 +121,9 @@ fn empty() -> Rulebook {
         assistant_modifiers: Vec::new(),
         modifier_sets: BTreeMap::new(),
         plan_modifiers: Vec::new(),
-        editions: Vec::new(),
-        pairs: BTreeMap::new(),
+        assistant_splits: Vec::new(),
+        pairs: Vec::new(),
+        limits: Vec::new(),
     }
 }
 
@@ -144,10 +151,9 @@ impl Loader {
             None => {}
         }
         if let Some(name) = file.name {
-            if file.from.is_none() {
-                return Err(self.wrong("the edition has no start date"));
-            }
+            let Some(from) = file.from else { return Err(self.wrong("the edition has no start date")) };
             self.book.edition = name;
+            self.book.edition_from = from;
         }
         self.take_codes(file.code, file.retired, file.rule, file.pooled)?;
         self.take_payers(file.payer, file.policy)?;
@@ -176,7 +182,16 @@ impl Loader {
             self.cite(&row.source);
         }
         self.book.plan_modifiers.extend(file.plan_modifier);
-        self.take_pairs(file.edition, file.pair)
+        for row in &file.assistant_split {
+            self.cite(&row.source);
+            if row.unit_minutes == 0 || row.small_share_percent > 100 {
+                return Err(self
+                    .wrong("an assistant's share must be of a unit longer than nothing, up to 100 percent"));
+            }
+        }
+        self.book.assistant_splits.extend(file.assistant_split);
+        self.take_pairs(file.edition, file.pair)?;
+        self.take_limits(file.limit_edition, file.limit)
     }
 
     fn take_codes(
@@ -256,22 +271,51 @@ impl Loader {
     }
 
     fn take_pairs(&mut self, editions: Vec<Edition>, pairs: Vec<Pair>) -> Result<(), RulebookError> {
-        for row in &editions {
-            self.cite(&row.source);
+        let edition = self.one_edition(&editions, !pairs.is_empty(), "pairs")?;
+        let Some(edition) = edition else { return Ok(()) };
+        if self.book.pairs.iter().any(|old| same_edition(&old.edition, &edition)) {
+            return Err(self.wrong(format!("the {} pairs of {} stand twice", edition.setting, edition.name)));
         }
-        let setting = editions.first().map(|edition| edition.setting.clone());
-        self.book.editions.extend(editions);
-        if pairs.is_empty() {
-            return Ok(());
-        }
-        let Some(setting) = setting else {
-            return Err(self.wrong("the pairs name no edition and setting"));
-        };
+        let mut rows: BTreeMap<_, Vec<Pair>> = BTreeMap::new();
         for row in pairs {
             self.cite(&row.source);
-            self.book.pairs.entry(setting.clone()).or_default().insert(row.first.clone(), row);
+            rows.entry(row.first.clone()).or_default().push(row);
         }
+        self.book.pairs.push(PairTable { edition, rows });
         Ok(())
+    }
+
+    fn take_limits(&mut self, editions: Vec<Edition>, limits: Vec<Limit>) -> Result<(), RulebookError> {
+        let Some(edition) = self.one_edition(&editions, !limits.is_empty(), "limits")? else { return Ok(()) };
+        if self.book.limits.iter().any(|old| same_edition(&old.edition, &edition)) {
+            return Err(self.wrong(format!("the {} limits of {} stand twice", edition.setting, edition.name)));
+        }
+        for row in &limits {
+            self.cite(&row.source);
+        }
+        self.book.limits.push(LimitTable::of(edition, limits));
+        Ok(())
+    }
+
+    /// The one edition of a file, if it has rows of a table.
+    fn one_edition(
+        &mut self,
+        editions: &[Edition],
+        has_rows: bool,
+        what: &str,
+    ) -> Result<Option<Edition>, RulebookError> {
+        for row in editions {
+            self.cite(&row.source);
+            if row.until < row.from {
+                return Err(self.wrong(format!("the edition {} ends before it begins", row.name)));
+            }
+        }
+        match editions {
+            [] if has_rows => Err(self.wrong(format!("the {what} name no edition and setting"))),
+            [] => Ok(None),
+            [one] => Ok(Some(one.clone())),
+            _ => Err(self.wrong(format!("a file holds the {what} of one edition only"))),
+        }
     }
 
     /// What no single row can show: that everything named exists.
@@ -331,4 +375,8 @@ impl Loader {
         }
         Ok(())
     }
+}
+
+fn same_edition(one: &Edition, other: &Edition) -> bool {
+    (&one.setting, &one.name) == (&other.setting, &other.name)
 }

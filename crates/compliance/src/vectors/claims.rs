@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chart::code::{Discipline, ServiceCode};
 use chart::report::UnitRule;
+use chrono::NaiveDate;
 use serde_json::{Value, json};
 
 use super::case::CaseResult;
-use crate::assistant::{Minutes, de_minimis, exact, split_timed};
+use crate::assistant::{Method, Minutes, de_minimis, exact, split};
 use crate::bundling::pairs_of;
 use crate::payment::{bucket, crossed, national_cents, paid_units};
 use crate::rulebook::Rulebook;
@@ -37,12 +38,12 @@ fn unread<T>(value: Option<T>, what: &str) -> Result<T, (String, String)> {
 }
 
 /// The permitted tests of an assistant's share, and the exact one.
-pub(super) fn small_share(case: &Value, _: &Rulebook) -> CaseResult {
+pub(super) fn small_share(case: &Value, book: &Rulebook) -> CaseResult {
+    let rule = unread(book.assistant_split(book.edition_from()), "a rule for assistants")?;
     let total = unread(number(case, "total_minutes"), "total_minutes")?;
     let assistant = unread(number(case, "assistant_minutes"), "assistant_minutes")?;
-    let (percent, simple) = de_minimis(total, assistant);
-    let all =
-        json!({"percent_method": percent, "simple_method": simple, "exact_over_10": exact(total, assistant)});
+    let (percent, simple) = de_minimis(rule, total, assistant);
+    let all = json!({"percent_method": percent, "simple_method": simple, "exact_over_10": exact(rule, total, assistant)});
     same(expected(case), &like(expected(case), &all))
 }
 
@@ -57,6 +58,7 @@ fn like(expected: &Value, all: &Value) -> Value {
 /// Units of therapist and assistant by code.
 pub(super) fn assistants(case: &Value, book: &Rulebook) -> CaseResult {
     let year = unread(case.get("year").and_then(Value::as_i64).and_then(|y| i32::try_from(y).ok()), "year")?;
+    let day = unread(NaiveDate::from_ymd_opt(year, 1, 1), "a year")?;
     let codes = unread(case.get("codes").and_then(Value::as_object), "codes")?;
     let mut worked = BTreeMap::new();
     let mut work = Work::default();
@@ -71,7 +73,8 @@ pub(super) fn assistants(case: &Value, book: &Rulebook) -> CaseResult {
     let split: serde_json::Map<String, Value> = worked
         .into_iter()
         .map(|(code, minutes)| {
-            let split = split_timed(units.get(&code).copied().unwrap_or(0), minutes, year);
+            let units = units.get(&code).copied().unwrap_or(0);
+            let split = split(book, &code, units, minutes, day, Method::default());
             (code.to_string(), json!({"plain": split.plain, "assist": split.assist}))
         })
         .collect();
@@ -138,7 +141,7 @@ pub(super) fn pairs(case: &Value, book: &Rulebook) -> CaseResult {
     };
     let table = case.get("setting").and_then(Value::as_str).unwrap_or("practitioner");
     let table = if table.contains("hospital") { "hospital" } else { "practitioner" };
-    let found: BTreeSet<String> = pairs_of(book, table, &codes)
+    let found: BTreeSet<String> = pairs_of(book, table, None, &codes)
         .into_iter()
         .map(|pair| {
             let resolved = pair.opens && (marked(&pair.first) || marked(&pair.second));
@@ -166,6 +169,6 @@ pub(super) fn reduction(case: &Value, book: &Rulebook) -> CaseResult {
         .iter()
         .map(|unit| json!({"code": unit.code, "pe_reduced": unit.reduced, "rvu_x200": unit.value_x200}))
         .collect();
-    let all = json!({"lines": lines, "allowed_cents_national_unadjusted": national_cents(book, &paid)});
+    let all = json!({"lines": lines, "allowed_cents_national_unadjusted": national_cents(book, None, &paid)});
     same(expected(case), &like(expected(case), &all))
 }

@@ -4,7 +4,7 @@ use chart::code::{Discipline, ServiceCode};
 use chart::reference::Profession;
 
 use super::carried::{modifiers, regions};
-use crate::assistant::{self, Minutes, Split};
+use crate::assistant::{self, Method, Minutes, Split};
 use crate::finding::{Findings, finding};
 use crate::rulebook::{AssistantModifier, Flag, ServiceRole, Therapy};
 use crate::view::{View, is_assistant};
@@ -64,18 +64,15 @@ pub(super) fn assistant(view: &View<'_>, out: &mut Findings<'_>) {
     }
     let Some(row) = assistant_row(view) else { return };
     let names: Vec<&String> = view.book.assistant_modifiers.iter().map(|row| &row.modifier).collect();
-    let year = assistant::year_of(view.date.unwrap_or(view.facts.as_of));
+    let date = view.date.unwrap_or(view.facts.as_of);
+    let method = Method::of(&view.facts.settings);
     for code in view.own_codes() {
         let given = modifiers(view, &code);
         let carried: Vec<&String> = given.iter().filter(|m| names.contains(m)).collect();
         let units = view.lines().get(&code).copied().unwrap_or(0);
         let worked = minutes(view, &code);
         let timed = view.row(&code).is_some_and(|row| row.base_minutes.is_some());
-        let split = if timed {
-            assistant::split_timed(units, worked, year)
-        } else {
-            assistant::split_untimed(units, worked)
-        };
+        let split = assistant::split(view.book, &code, units, worked, date, method);
         let draft = |check: &str| {
             finding(check).value("code", &code).value("modifier", &row.modifier).value("with", &row.with)
         };
@@ -92,7 +89,8 @@ pub(super) fn assistant(view: &View<'_>, out: &mut Findings<'_>) {
             }
         }
         let total = worked.therapist.saturating_add(worked.assistant);
-        let (percent, simple) = assistant::de_minimis(total, worked.assistant);
+        let Some(rule) = view.book.assistant_split(date) else { continue };
+        let (percent, simple) = assistant::de_minimis(rule, total, worked.assistant);
         if worked.assistant > 0 && percent != simple && !timed {
             let word = |yes: bool| if yes { "yes" } else { "no" };
             out.push(

@@ -3,17 +3,13 @@
 use std::collections::BTreeSet;
 
 use chart::code::ServiceCode;
+use chrono::NaiveDate;
 
 use super::carried::{modifiers, regions};
-use crate::bundling::{PairFound, pairs_of};
+use crate::bundling::{PairFound, pairs_of, tables};
 use crate::finding::{Findings, finding};
-use crate::rulebook::{Flag, ServiceRole};
+use crate::rulebook::{Edition, Flag, ServiceRole};
 use crate::view::View;
-
-/// Which table applies: the clinic's setting, else the practitioners'.
-fn table<'v>(view: &'v View<'_>) -> &'v str {
-    view.facts.settings.get("ncci_table").map_or("practitioner", |text| text.trim())
-}
 
 fn applies(view: &View<'_>) -> bool {
     view.has(Flag::Ncci, true)
@@ -29,7 +25,7 @@ fn found(view: &View<'_>) -> Vec<PairFound> {
         return Vec::new();
     }
     let own = view.own_codes();
-    let all = pairs_of(view.book, table(view), &codes(view));
+    let all = pairs_of(view.book, tables(&view.facts.settings), view.date, &codes(view));
     all.into_iter().filter(|pair| own.contains(&pair.first) || own.contains(&pair.second)).collect()
 }
 
@@ -99,10 +95,26 @@ fn apart(view: &View<'_>, pair: &PairFound) -> bool {
 }
 
 pub(super) fn edition(view: &View<'_>, out: &mut Findings<'_>) {
-    let Some(date) = view.date.filter(|_| applies(view) && view.own_codes().len() > 1) else { return };
-    let of_table = || view.book.editions.iter().filter(|edition| edition.setting == table(view));
-    if !of_table().any(|edition| (edition.from..=edition.until).contains(&date)) {
-        let name = of_table().next_back().map_or("none", |edition| edition.name.as_str());
+    let Some(date) = view.date else { return };
+    let setting = tables(&view.facts.settings);
+    let mut stale = None;
+    if applies(view) && view.own_codes().len() > 1 {
+        let pairs = view.book.pair_table(setting, Some(date)).map(|table| &table.edition);
+        stale = outside(pairs, date, "");
+    }
+    if stale.is_none() && view.has(Flag::Mue, false) && view.own_codes().len() > 1 {
+        stale = outside(view.book.limit_edition(setting, Some(date)), date, " (daily limits)");
+    }
+    if let Some(name) = stale {
         out.push(finding("ncci-table-stale").value("edition", name).value("date", date));
+    }
+}
+
+/// The edition's name if it is not vouched for on the date.
+fn outside(edition: Option<&Edition>, date: NaiveDate, what: &str) -> Option<String> {
+    match edition {
+        Some(edition) if edition.covers(date) => None,
+        Some(edition) => Some(format!("{}{what}", edition.name)),
+        None => Some(format!("none{what}")),
     }
 }
