@@ -13,6 +13,7 @@
 
 mod ancestry;
 mod body;
+mod clock;
 mod columns;
 mod content;
 mod cursor;

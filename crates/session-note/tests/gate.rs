@@ -6,6 +6,9 @@
 #[path = "gate/bytes.rs"]
 mod bytes;
 #[cfg(test)]
+#[path = "gate/chunks.rs"]
+mod chunks;
+#[cfg(test)]
 #[path = "gate/commands.rs"]
 mod commands;
 #[cfg(test)]

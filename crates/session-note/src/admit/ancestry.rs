@@ -12,6 +12,7 @@ use automerge::Automerge;
 use chart::ids::{ActorId, ChangeHash};
 
 use super::body::{Edit, Op, OpId};
+use super::clock::Clock;
 use super::limits::Limits;
 use super::prescan::{self, Body};
 use super::refusal::DoorRefusal;
@@ -32,15 +33,11 @@ pub enum IndexError {
     },
 }
 
-/// The highest sequence number seen of each actor.
-type Clock = BTreeMap<ActorId, u64>;
-
 /// The index of one document. Kept beside it by its owner and replaced together with it.
 #[derive(Clone, Debug, Default)]
 pub struct AncestryIndex {
     changes: BTreeMap<ChangeHash, Known>,
-    /// Per actor its changes by sequence number, the first at place 0.
-    actors: BTreeMap<ActorId, Vec<Span>>,
+    actors: BTreeMap<ActorId, Speaker>,
     heads: BTreeSet<ChangeHash>,
     objects: BTreeMap<OpId, Object>,
     /// Per map and field the operations that ever set it.
@@ -51,15 +48,25 @@ pub struct AncestryIndex {
     elements: BTreeMap<(ActorId, u64), Stretch>,
 }
 
+/// An actor of the document.
+#[derive(Clone, Debug)]
+struct Speaker {
+    /// Its name in clocks.
+    number: u32,
+    /// Its changes by sequence number, the first at place 0.
+    spans: Vec<Span>,
+}
+
 #[derive(Clone, Debug)]
 struct Known {
-    actor: ActorId,
+    /// The number of its actor.
+    actor: u32,
     seq: u64,
     /// The highest operation number in it and its ancestry.
     max_op: u64,
     /// What it had seen of others; shared by changes that follow one another. Of its own actor it
     /// had seen everything before `seq`, whatever stands here.
-    seen: Arc<Clock>,
+    seen: Clock,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -92,20 +99,26 @@ pub(super) enum Kind {
 /// What a change had seen: its ancestry, without itself.
 #[derive(Clone, Debug)]
 pub(super) struct Past {
-    actor: ActorId,
+    /// The number of its actor; none before the actor's first change.
+    actor: Option<u32>,
     /// The actor's own changes in the ancestry.
     own_seq: u64,
-    seen: Arc<Clock>,
+    seen: Clock,
     pub(super) max_op: u64,
 }
 
 impl Past {
-    fn holds(&self, actor: ActorId, seq: u64) -> bool {
-        let seen = if actor == self.actor { Some(&self.own_seq) } else { self.seen.get(&actor) };
-        seen.is_some_and(|seen| seq <= *seen)
+    fn holds(&self, actor: u32, seq: u64) -> bool {
+        let seen = if self.actor == Some(actor) { self.own_seq } else { self.seen.of(actor) };
+        (1..=seen).contains(&seq)
     }
     pub(super) fn own_seq(&self) -> u64 {
         self.own_seq
+    }
+    /// How many actors wrote the ancestry and the change itself.
+    pub(super) fn actors(&self) -> usize {
+        let own = self.actor.is_some_and(|own| self.seen.of(own) > 0);
+        self.seen.len() + usize::from(!own)
     }
 }
 
@@ -162,14 +175,14 @@ impl AncestryIndex {
         let (Some(old), Some(new)) = (self.changes.get(ancestor), self.changes.get(change)) else {
             return false;
         };
-        let seen = if old.actor == new.actor { Some(&new.seq) } else { new.seen.get(&old.actor) };
-        seen.is_some_and(|seen| old.seq <= *seen)
+        let seen = if old.actor == new.actor { new.seq } else { new.seen.of(old.actor) };
+        old.seq <= seen
     }
 
     /// The change an actor made with this sequence number.
     pub fn change_of(&self, actor: &ActorId, seq: u64) -> Option<ChangeHash> {
         let place = usize::try_from(seq.checked_sub(1)?).ok()?;
-        self.actors.get(actor)?.get(place).map(|span| span.hash)
+        self.actors.get(actor)?.spans.get(place).map(|span| span.hash)
     }
 
     /// What a change of `actor` with these dependencies had seen. Unknown dependencies count for
@@ -177,22 +190,15 @@ impl AncestryIndex {
     pub(super) fn past(&self, actor: ActorId, deps: &[ChangeHash]) -> Past {
         let known: Vec<&Known> = deps.iter().filter_map(|dep| self.changes.get(dep)).collect();
         let max_op = known.iter().map(|dep| dep.max_op).max().unwrap_or(0);
+        let actor = self.actors.get(&actor).map(|speaker| speaker.number);
         if let [dep] = known.as_slice()
-            && dep.actor == actor
+            && Some(dep.actor) == actor
         {
-            return Past { actor, own_seq: dep.seq, seen: Arc::clone(&dep.seen), max_op };
+            return Past { actor, own_seq: dep.seq, seen: dep.seen.clone(), max_op };
         }
-        let mut seen = Clock::new();
-        let mut see = |actor: ActorId, seq: u64| {
-            let entry = seen.entry(actor).or_default();
-            *entry = seq.max(*entry);
-        };
-        for dep in known {
-            dep.seen.iter().for_each(|(actor, seq)| see(*actor, *seq));
-            see(dep.actor, dep.seq);
-        }
-        let own_seq = seen.get(&actor).copied().unwrap_or(0);
-        Past { actor, own_seq, seen: Arc::new(seen), max_op }
+        let seen = Clock::after(known.iter().map(|dep| (dep.actor, dep.seq, &dep.seen)));
+        let own_seq = actor.map_or(0, |actor| seen.of(actor));
+        Past { actor, own_seq, seen, max_op }
     }
 
     pub(super) fn past_contains(&self, past: &Past, hash: &ChangeHash) -> bool {
@@ -201,10 +207,10 @@ impl AncestryIndex {
 
     /// Whether the operation exists and had been seen.
     fn in_past(&self, past: &Past, id: OpId) -> bool {
-        let Some(spans) = self.actors.get(&id.actor) else { return false };
+        let Some(Speaker { number, spans }) = self.actors.get(&id.actor) else { return false };
         let seq = spans.partition_point(|span| span.start_op <= id.counter);
         let made = seq.checked_sub(1).and_then(|place| spans.get(place));
-        made.is_some_and(|span| id.counter <= span.end_op) && past.holds(id.actor, seq as u64)
+        made.is_some_and(|span| id.counter <= span.end_op) && past.holds(*number, seq as u64)
     }
 
     pub(super) fn object(&self, past: &Past, id: OpId) -> Option<&Object> {
@@ -253,12 +259,15 @@ impl AncestryIndex {
         let past = self.past(sketch.actor, &sketch.deps);
         let end_op = sketch.start_op + (sketch.ops - 1);
         let span = Span { start_op: sketch.start_op, end_op, hash: sketch.hash };
-        self.actors.entry(sketch.actor).or_default().push(span);
+        let next = u32::try_from(self.actors.len()).unwrap_or(u32::MAX);
+        let fresh = || Speaker { number: next, spans: Vec::new() };
+        let speaker = self.actors.entry(sketch.actor).or_insert_with(fresh);
+        speaker.spans.push(span);
         let known = Known {
-            actor: sketch.actor,
+            actor: speaker.number,
             seq: sketch.seq,
             max_op: past.max_op.max(end_op),
-            seen: Arc::clone(&past.seen),
+            seen: past.seen.clone(),
         };
         self.changes.insert(sketch.hash, known);
         sketch.deps.iter().for_each(|dep| {

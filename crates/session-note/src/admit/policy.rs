@@ -22,12 +22,15 @@ pub struct Policy {
     /// How far above its ancestry a change may start numbering. More than one because an editor
     /// numbers above everything it holds, also when it commits at older heads.
     pub start_op_leap_max: u64,
+    /// How many actors may have written a change's ancestry, its own included. Each change keeps eight
+    /// bytes for each of them.
+    pub actors_max: usize,
     /// What may begin a document.
     pub roots: Roots,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { depth_max: 8, start_op_leap_max: 1 << 20, roots: Roots::Any }
+        Self { depth_max: 8, start_op_leap_max: 1 << 20, actors_max: 1_024, roots: Roots::Any }
     }
 }

@@ -180,6 +180,9 @@ pub enum JudgeRefusal {
     /// The document would not load again after saving.
     #[error("the document could not be saved and loaded with the change in it")]
     NotReloadable,
+    /// More actors in the ancestry than [`super::Policy::actors_max`].
+    #[error("the change's ancestry was written by more than {0} actors")]
+    TooManyActors(usize),
 }
 
 impl JudgeRefusal {
@@ -199,6 +202,7 @@ impl JudgeRefusal {
             Self::DependsOnRejected { .. } => 211,
             Self::EngineFailed => 212,
             Self::NotReloadable => 213,
+            Self::TooManyActors(_) => 214,
         }
     }
 }

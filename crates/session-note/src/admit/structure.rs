@@ -14,7 +14,7 @@ use super::policy::{Policy, Roots};
 use super::prescan::Body;
 use super::refusal::JudgeRefusal;
 
-/// The change's own rules: sequence, operation numbers, beginnings. Equivocation is the judge's.
+/// The change's own rules: sequence, operation numbers, actors, beginnings. Equivocation is the judge's.
 pub(super) fn check_header(body: &Body<'_>, past: &Past, policy: &Policy) -> Result<(), JudgeRefusal> {
     let sketch = &body.sketch;
     if sketch.deps.is_empty()
@@ -22,6 +22,9 @@ pub(super) fn check_header(body: &Body<'_>, past: &Past, policy: &Policy) -> Res
         && !known.contains(&sketch.hash)
     {
         return Err(JudgeRefusal::NoDependencies);
+    }
+    if past.actors() > policy.actors_max {
+        return Err(JudgeRefusal::TooManyActors(policy.actors_max));
     }
     if sketch.seq != past.own_seq() + 1 {
         return Err(JudgeRefusal::SeqNotNext);

@@ -2,27 +2,10 @@
 
 use automerge::Automerge;
 use session_note::admit::{Limits, prescan};
-use sha2::{Digest, Sha256};
 
+use crate::chunks::{chunk, uleb};
 use crate::hostile::verdict_on;
 use crate::world::{actor, changes, note};
-
-fn uleb(mut number: u64) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    while number > 0x7f {
-        bytes.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    bytes.push(number as u8);
-    bytes
-}
-
-/// Wraps data into a chunk with the right length and checksum.
-pub(crate) fn chunk(kind: u8, data: &[u8]) -> Vec<u8> {
-    let hashed = [vec![kind], uleb(data.len() as u64), data.to_vec()].concat();
-    let checksum = Sha256::digest(&hashed)[..4].to_vec();
-    [vec![0x85, 0x6f, 0x4a, 0x83], checksum, hashed].concat()
-}
 
 /// A first change of actor 2 upon the note with these columns.
 fn columns(columns: &[(u8, &[u8])]) -> Vec<u8> {

@@ -9,7 +9,7 @@ use automerge::{Automerge, Change, ExpandedChange, ObjType};
 use chart::ids::ChangeHash;
 use session_note::admit::{AncestryIndex, Candidate, Limits, Outcome, Policy, judge, plain_bytes};
 
-use crate::bytes::chunk;
+use crate::chunks::chunk;
 use crate::world::{Dice, actor, anything, assert_healthy, changes, codes, history, random_edit};
 
 /// `GAITWAY_GATE_MUTANTS`, or 50,000.

@@ -198,6 +198,7 @@ fn the_page_lists_every_code_with_its_sentence() {
         J::DependsOnRejected { on },
         J::EngineFailed,
         J::NotReloadable,
+        J::TooManyActors(1_024),
     ];
     let door = door.iter().map(|refusal| format!("| {} | {refusal} |", refusal.code()));
     let judge = judge.iter().map(|refusal| format!("| {} | {refusal} |", refusal.code()));
