@@ -1,11 +1,14 @@
 //! Points at which a test may have the server die, as if its power had gone. Never active unless the
 //! environment's `GAITWAY_KILL_AT` names one; docs/operations.md lists them.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A place in the server's work where it can be made to die.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KillPoint {
+    /// A batch is synced in the journal and the index over it does not know it.
+    BetweenSyncAndIndex,
     /// A batch is durable and nobody has been told.
     AfterCommitBeforeReceipt,
     /// Receipts have left and the work is not judged.
@@ -14,17 +17,18 @@ pub enum KillPoint {
     DuringStart,
 }
 
-const POINTS: [(&str, KillPoint); 3] = [
+const POINTS: [(&str, KillPoint); 4] = [
+    ("between-sync-and-index", KillPoint::BetweenSyncAndIndex),
     ("after-commit-before-receipt", KillPoint::AfterCommitBeforeReceipt),
     ("after-receipt-before-verdict", KillPoint::AfterReceiptBeforeVerdict),
     ("during-start", KillPoint::DuringStart),
 ];
 
-/// Counts passes of the chosen point and dies at the chosen one.
-#[derive(Debug, Default)]
+/// Counts passes of the chosen point and dies at the chosen one. Copies count together.
+#[derive(Clone, Debug, Default)]
 pub struct Faults {
     armed: Option<(KillPoint, u64)>,
-    passed: AtomicU64,
+    passed: Arc<AtomicU64>,
 }
 
 impl Faults {
@@ -38,7 +42,7 @@ impl Faults {
         let point = POINTS.iter().find(|(known, _)| *known == name).map(|(_, point)| *point);
         let count = count.parse().ok().filter(|count| *count > 0);
         match (point, count) {
-            (Some(point), Some(count)) => Ok(Self { armed: Some((point, count)), passed: AtomicU64::new(0) }),
+            (Some(point), Some(count)) => Ok(Self { armed: Some((point, count)), passed: Arc::default() }),
             _ => Err(format!("GAITWAY_KILL_AT must be one of {} with `:` and a number from 1", known())),
         }
     }

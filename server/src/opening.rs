@@ -53,7 +53,7 @@ pub fn open(
     documents_resident_max: usize,
     faults: &Faults,
 ) -> Result<Opened, OpenError> {
-    let (record, sentences) = Record::open(&data.record())?;
+    let (record, sentences) = Record::open(&data.record(), faults)?;
     faults.pass(KillPoint::DuringStart);
     if let Err(error) = check_keys(&record, &keys) {
         let _ = record.close();

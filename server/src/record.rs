@@ -9,6 +9,7 @@ use store::{Batch, EpochStart, Key, Retained, Store, StoreError, StoreReader, St
 use store_sled::{Options, SledStore};
 
 use crate::edge::OsEntropy;
+use crate::faults::{Faults, KillPoint};
 
 /// The record of one clinic, shared between who writes and who reads.
 #[derive(Clone, Debug)]
@@ -23,8 +24,12 @@ fn closed() -> StoreError {
 
 impl Record {
     /// Opens the record in a directory, or makes one; the sentences say what opening had to do.
-    pub fn open(dir: &Path) -> Result<(Self, Vec<String>), StoreError> {
-        let (store, report) = SledStore::open(dir, Options::default(), &mut OsEntropy)?;
+    pub fn open(dir: &Path, faults: &Faults) -> Result<(Self, Vec<String>), StoreError> {
+        let (mut store, report) = SledStore::open(dir, Options::default(), &mut OsEntropy)?;
+        if faults.watches(KillPoint::BetweenSyncAndIndex) {
+            let faults = faults.clone();
+            store.between_sync_and_index(move || faults.pass(KillPoint::BetweenSyncAndIndex));
+        }
         Ok((Self { store: Arc::new(RwLock::new(Some(store))) }, report.sentences()))
     }
 

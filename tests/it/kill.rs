@@ -1,11 +1,13 @@
 //! Parts of the clinic are killed at any moment, with `kill -9` and at planted points: nothing that was
 //! acknowledged is lost, nothing is doubled, and no tablet calls safe what the clinic does not have.
 //!
-//! `GAITWAY_KILLS` says how often the server dies (20); `GAITWAY_KILL_SEED` repeats a run's dice.
+//! `GAITWAY_KILLS` says how often the server dies at work, how often while it starts, and how often a
+//! tablet dies (20 each); `GAITWAY_KILL_SEED` repeats a run's dice.
 
 #[path = "kill/ward.rs"]
 pub(crate) mod ward;
 
+use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -15,8 +17,21 @@ use serde_json::json;
 use crate::support::{copy_all, program};
 use ward::{Dice, Ward};
 
+/// The planted ends of a tablet.
+const TABLET_ENDS: [&str; 8] = [
+    "before-commit:1",
+    "before-commit:3",
+    "after-commit:1",
+    "after-commit:2",
+    "after-commit:5",
+    "during-open:1",
+    "during-open:2",
+    "during-open:3",
+];
+
 /// The planted ends of a server at work.
-const AT_WORK: [&str; 2] = ["after-commit-before-receipt", "after-receipt-before-verdict"];
+const AT_WORK: [&str; 3] =
+    ["between-sync-and-index", "after-commit-before-receipt", "after-receipt-before-verdict"];
 
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
@@ -44,8 +59,8 @@ fn kill_during_start(ward: &Ward, after: Duration) {
     child.wait().unwrap();
 }
 
-/// Every tablet writes; in the middle of it the server dies. Gives the kills that happened: one.
-fn one_death(ward: &mut Ward, dice: &mut Dice, planted: bool) {
+/// Every tablet writes; in the middle of it the server dies. Whether it died by itself.
+fn one_death(ward: &mut Ward, dice: &mut Dice, planted: bool) -> bool {
     for hand in &mut ward.hands {
         hand.tablet.say(&json!({ "do": "connect" })).unwrap();
     }
@@ -57,15 +72,15 @@ fn one_death(ward: &mut Ward, dice: &mut Dice, planted: bool) {
         }
     }
     let running = ward.clinic.server.as_mut().unwrap();
-    if planted {
-        running.wait_for_end(Duration::from_millis(4_000));
-    } else {
+    let by_itself = planted && running.wait_for_end(Duration::from_millis(4_000));
+    if !planted {
         std::thread::sleep(Duration::from_millis(dice.below(400)));
     }
     ward.clinic.kill_server();
     for (hand, document, word) in asked {
         assert!(ward.hands[hand].hear(document, word), "a tablet died with its server");
     }
+    by_itself
 }
 
 #[test]
@@ -74,24 +89,24 @@ fn a_server_killed_in_the_middle_of_sync_loses_nothing_it_acknowledged() {
     println!("GAITWAY_KILL_SEED={seed} GAITWAY_KILLS={kills}");
     let mut dice = Dice(seed);
     let mut ward = Ward::open(3);
-    let (mut killed, mut round, mut planted) = (0, 0, None);
-    while killed < kills {
+    let mut planted: Option<&str> = None;
+    let mut ended_at = BTreeSet::new();
+    for round in 1..=kills {
         let context = format!("seed {seed}, round {round}, planted {planted:?}");
-        one_death(&mut ward, &mut dice, planted.is_some());
-        killed += 1;
+        if one_death(&mut ward, &mut dice, planted.is_some()) {
+            ended_at.extend(planted);
+        }
         let mut promised = Vec::new();
         for hand in &mut ward.hands {
             hand.tablet.say(&json!({ "do": "disconnect" })).unwrap();
             promised.push(hand.called_safe());
         }
-        if round % 4 == 1 && killed < kills {
-            kill_during_start(&ward, Duration::from_millis(dice.below(120)));
-            killed += 1;
-        }
-        round += 1;
-        planted = (round % 3 == 0).then(|| format!("{}:{}", AT_WORK[(round / 3) % 2], 1 + dice.below(4)));
+        // What this death left half done is what the next start, cut short as well, has to mend.
+        kill_during_start(&ward, Duration::from_millis(dice.below(120)));
+        planted = AT_WORK.get(usize::try_from(round % 6).unwrap()).copied();
+        let planted_at = planted.map(|point| format!("{point}:{}", 1 + dice.below(4)));
         let armed: Vec<(&str, &str)> =
-            planted.iter().map(|point| ("GAITWAY_KILL_AT", point.as_str())).collect();
+            planted_at.iter().map(|point| ("GAITWAY_KILL_AT", point.as_str())).collect();
         if planted.is_some() {
             // What was logged and not judged is judged at the start, and that passes planted points too.
             ward.clinic.start_server(&[]);
@@ -106,6 +121,7 @@ fn a_server_killed_in_the_middle_of_sync_loses_nothing_it_acknowledged() {
     ward.clinic.kill_server();
     ward.clinic.start_server(&[]);
     ward.check_whole(&format!("seed {seed}, at the end"));
+    assert!(kills < 20 || ended_at.len() == AT_WORK.len(), "seed {seed}: it ended only at {ended_at:?}");
 }
 
 #[test]
@@ -203,20 +219,10 @@ fn a_tablet_killed_at_any_moment_keeps_every_edit_it_called_saved() {
     println!("GAITWAY_KILL_SEED={seed}");
     let mut dice = Dice(seed);
     let mut ward = Ward::open(1);
-    let points = [
-        "before-commit:1",
-        "before-commit:3",
-        "after-commit:1",
-        "after-commit:2",
-        "after-commit:5",
-        "during-open:1",
-        "during-open:2",
-        "during-open:3",
-        "",
-        "",
-        "",
-    ];
-    for (round, point) in points.iter().enumerate() {
+    for round in 0..number("GAITWAY_KILLS", 20) {
+        // Every planted end first; then as often one of them as a moment of nobody's choice.
+        let chosen = if round < 8 { round } else { dice.below(16) };
+        let point = TABLET_ENDS.get(usize::try_from(chosen).unwrap()).copied().unwrap_or_default();
         let context = format!("seed {seed}, round {round}, `{point}`");
         ward.hands[0].tablet.kill();
         let (dir, person) = (ward.hands[0].dir.clone(), ward.hands[0].person.clone());

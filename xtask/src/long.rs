@@ -12,7 +12,7 @@ const KILLS: u64 = 100;
 const SEEDS: u64 = 200;
 const CASES: u64 = 20_000;
 
-/// The kill tests: the server is killed this often in the middle of its work.
+/// The kill tests: the server dies this often at work and as often while it starts, and so does a tablet.
 pub fn crash(root: &Path, args: &[String]) -> Result<(), String> {
     let kills = number(args, KILLS, "cargo xtask crash [N]")?;
     system_tests(root, "kill::", ("GAITWAY_KILLS", kills))

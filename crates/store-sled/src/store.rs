@@ -27,6 +27,15 @@ struct Slot {
     generation: u32,
 }
 
+/// What runs between a batch's sync and its index rows.
+struct BetweenSyncAndIndex(Box<dyn Fn() + Send + Sync>);
+
+impl std::fmt::Debug for BetweenSyncAndIndex {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("BetweenSyncAndIndex")
+    }
+}
+
 /// A store of one clinic in one directory: a journal as the record, sled as the index over it.
 #[derive(Debug)]
 pub struct SledStore {
@@ -37,6 +46,7 @@ pub struct SledStore {
     options: Options,
     boot: [u8; 32],
     since_checkpoint: u64,
+    between: Option<BetweenSyncAndIndex>,
 }
 
 impl SledStore {
@@ -58,8 +68,15 @@ impl SledStore {
             options,
             boot: opened.boot,
             since_checkpoint: 0,
+            between: None,
         };
         Ok((store, opened.report))
+    }
+
+    /// Has something run whenever a batch is durable in the journal and the index does not know it yet: the
+    /// moment at which a test ends the process or copies the directory.
+    pub fn between_sync_and_index(&mut self, run: impl Fn() + Send + Sync + 'static) {
+        self.between = Some(BetweenSyncAndIndex(Box::new(run)));
     }
 
     /// Closes the store in order: the next opening reads nothing again and can tell any change of the
@@ -303,6 +320,9 @@ impl Store for SledStore {
         let entries = self.journal.append(batch)?;
         if entries.is_empty() && batch.new_epoch.is_none() {
             return Ok(first);
+        }
+        if let Some(BetweenSyncAndIndex(run)) = &self.between {
+            run();
         }
         let tip = self.journal.tip();
         let frame = Frame { epoch: tip.epoch, epoch_id: tip.epoch_id, entries, end: self.journal.mark() };

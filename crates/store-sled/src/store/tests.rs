@@ -43,6 +43,18 @@ fn check(store: &SledStore, model: &MemoryStore) {
     assert_eq!(store.check().unwrap(), model.tip().seq);
 }
 
+fn copy_all(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy_all(&entry.path(), &target),
+            false => drop(std::fs::copy(entry.path(), target).unwrap()),
+        }
+    }
+}
+
 fn rebuilt(report: &OpenReport) -> &str {
     match &report.index {
         IndexReport::Rebuilt { why } => why,
@@ -59,6 +71,22 @@ fn after_the_process_died_only_the_rest_is_read() {
     let IndexReport::Trusted { replayed } = report.index else { panic!("{report}") };
     assert!(replayed > 0 && replayed < model.tip().seq / 2, "{replayed} entries read again");
     check(&store, &model);
+}
+
+#[test]
+fn a_process_that_died_between_sync_and_index_has_the_batch() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, mut model) = filled(dir.path());
+    let aside = tempfile::tempdir().unwrap();
+    let (from, to) = (dir.path().to_owned(), aside.path().to_owned());
+    store.between_sync_and_index(move || copy_all(&from, &to));
+    store.commit(&sample_batch(BATCHES)).unwrap();
+    model.commit(&sample_batch(BATCHES)).unwrap();
+    drop(store);
+    let (died, report) = open(aside.path());
+    let IndexReport::Trusted { replayed } = report.index else { panic!("{report}") };
+    assert!(replayed > 0);
+    check(&died, &model);
 }
 
 #[test]
