@@ -8,6 +8,7 @@
 //! [`facts`] is what the compliance engine is told and [`report`] what it answers.
 
 mod attribution;
+pub mod billing;
 pub mod code;
 pub mod entropy;
 pub mod episode;

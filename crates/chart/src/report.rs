@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
+use crate::billing::BillingView;
 use crate::code::{Discipline, PayerId, ServiceCode};
 use crate::facts::{Input, Standing};
 use crate::ids::{DocumentId, PatientId, SegmentId, VersionId};
@@ -37,6 +38,9 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// Whether it may go on the bill, and if not, why.
     pub bill: BillState,
+    /// The claim lines of the note's pool.
+    #[serde(default, skip_serializing_if = "BillingView::is_empty")]
+    pub billing: BillingView,
 }
 
 /// Which rules were used.

@@ -43,6 +43,11 @@ impl Site {
                 Kind::Date | Kind::Provider | Kind::Payer | Kind::TiePick | Kind::Segment(_)
             )
     }
+    /// Whether units can change with it: also with units as entered, which say how often a code that is not
+    /// counted by time was done.
+    pub(crate) fn may_change_units(&self) -> bool {
+        self.bears_on_units() || (self.kind == Kind::EnteredUnits && self.whose != Whose::ProviderDay)
+    }
     /// What is disputed, in words.
     pub(crate) fn what(&self) -> &'static str {
         match self.kind {

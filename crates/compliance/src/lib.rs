@@ -12,6 +12,7 @@ pub mod assess;
 mod assistant;
 mod bundling;
 mod checks;
+mod claim;
 mod day;
 mod disputes;
 mod finding;
@@ -25,6 +26,6 @@ mod view;
 mod words;
 
 pub use assess::assess_line;
-pub use recompute::recompute;
+pub use recompute::{BillIf, bill_change, bills_by_choice, recompute};
 pub use rulebook::{Rulebook, RulebookError};
 pub use vectors::{Failure, VectorOutcome, run_vectors};

@@ -75,8 +75,17 @@ const THERAPY_REDUCTION: u8 = 5;
 
 /// What the units come to nationally, without regard to place, rounded to the cent.
 pub(crate) fn national_cents(book: &Rulebook, date: Option<NaiveDate>, paid: &[PaidUnit]) -> Option<u64> {
+    units_cents(book, date, paid.iter())
+}
+
+/// The same of some of the units.
+pub(crate) fn units_cents<'p>(
+    book: &Rulebook,
+    date: Option<NaiveDate>,
+    units: impl Iterator<Item = &'p PaidUnit>,
+) -> Option<u64> {
     let factor = book.conversion(date)?.factor;
-    let values: u64 = paid.iter().map(|unit| unit.value_x200).sum();
+    let values: u64 = units.map(|unit| unit.value_x200).sum();
     // Two-hundredths of a value times ten-thousandths of a dollar are two-millionths of one.
     Some((values.saturating_mul(factor) + 10_000) / 20_000)
 }

@@ -5,13 +5,17 @@
 
 mod bill;
 mod pools;
+mod touching;
+mod what_if;
 
 use std::collections::BTreeMap;
 
+use chart::billing::{BillChange, compare};
 use chart::facts::Facts;
 use chart::report::{Certainty, Finding, REPORT_FORMAT, Report};
 
 use crate::checks;
+use crate::claim;
 use crate::disputes::{
     Site, choices, combinations, described, relevant, settle, sites, without_idle_disputes,
 };
@@ -20,14 +24,24 @@ use crate::limits;
 use crate::rulebook::Rulebook;
 use crate::view::View;
 
+pub use what_if::{BillIf, bills_by_choice};
+
 /// Units and findings of a note from everything known about it. Pure, total, deterministic: equal facts
 /// and rules give an equal report.
 pub fn recompute(facts: &Facts, book: &Rulebook) -> Report {
     let mut tidy = without_idle_disputes(facts);
     let sites = sites(&mut tidy);
-    let pools = pools::pools(&tidy, &sites, book);
-    let findings = findings(&tidy, &sites, book);
+    let view = View::of(book, &tidy);
+    let pools = pools::pools(&view, &sites);
+    let findings = findings(&view, &sites);
     let bill = bill::state(&tidy, &sites, &pools, &findings);
+    let billing = if sites.is_empty() {
+        claim::billing(&view, &tidy.note, &pools)
+    } else {
+        // A counted pool comes out the same whatever is chosen: any choice shows its minutes.
+        let settled = settle(&tidy, &[]);
+        claim::billing(&View::of(book, &settled), &tidy.note, &pools)
+    };
     Report {
         format: REPORT_FORMAT,
         document: facts.note.slice.document,
@@ -38,7 +52,13 @@ pub fn recompute(facts: &Facts, book: &Rulebook) -> Report {
         pools,
         findings,
         bill,
+        billing,
     }
+}
+
+/// What an edit that arrives changes in a note's bill: the lines before it and after it.
+pub fn bill_change(before: &Facts, after: &Facts, book: &Rulebook) -> BillChange {
+    compare(&recompute(before, book).billing, &recompute(after, book).billing)
 }
 
 /// What makes two findings of different alternatives the same one.
@@ -53,7 +73,14 @@ fn key(finding: &Finding) -> Key {
     (finding.id.clone(), finding.severity, finding.message.clone(), finding.values.clone(), ids.collect())
 }
 
-fn findings(facts: &Facts, sites: &[Site], book: &Rulebook) -> Vec<Finding> {
+fn findings(of: &View<'_>, sites: &[Site]) -> Vec<Finding> {
+    let (facts, book) = (of.facts, of.book);
+    if sites.is_empty() {
+        let mut out = Findings::new(book);
+        checks::run(of, &mut out);
+        checks::of_disputes(facts, sites, &mut out);
+        return sorted(without_twins(out.list));
+    }
     let every: Vec<usize> = (0..sites.len()).collect();
     let complete = combinations(sites, &every, limits::FINDING_COMBINATIONS).is_some();
     let all = if complete { choices(sites, &every) } else { one_at_a_time(sites) };
@@ -81,6 +108,15 @@ fn findings(facts: &Facts, sites: &[Site], book: &Rulebook) -> Vec<Finding> {
     checks::of_disputes(facts, sites, &mut out);
     list.extend(out.list);
     sorted(list)
+}
+
+/// Each finding once.
+fn without_twins(list: Vec<Finding>) -> Vec<Finding> {
+    let mut found: BTreeMap<Key, Finding> = BTreeMap::new();
+    for finding in list {
+        found.entry(key(&finding)).or_insert(finding);
+    }
+    found.into_values().collect()
 }
 
 /// The first side of every choice, and each other side alone.

@@ -15,8 +15,8 @@ mod rows;
 
 pub use book::{CodeState, Rulebook};
 pub use claim_rows::{
-    AssistantModifier, AssistantSplit, Bucket, Conversion, Edition, Limit, ModifierSet, Pair, PlanModifier,
-    YearAmounts,
+    AssistantModifier, AssistantSplit, Bucket, Conversion, Deadline, Edition, Limit, ModifierOrder,
+    ModifierSet, Pair, PlanModifier, YearAmounts,
 };
 pub use load::RulebookError;
 pub use payer_rows::{ActiveTreatment, ExcludedProfession, Flag, NotPayable, Payer, Policy, PolicyKind};

@@ -272,6 +272,56 @@ fn facts() -> impl Strategy<Value = Facts> {
     )
 }
 
+/// Every contested fact of the day, as it is: `choose` gives the side taken of each, by its versions.
+fn choose_all(facts: &mut Facts, choose: &mut dyn FnMut(&[BTreeSet<VersionId>]) -> usize) {
+    fn one<T: Clone>(fact: &mut Fact<T>, choose: &mut dyn FnMut(&[BTreeSet<VersionId>]) -> usize) {
+        let Fact::Disputed(sides) = fact else { return };
+        let versions: Vec<_> = sides.iter().map(|side| side.versions.clone()).collect();
+        let side = if sides.is_empty() { 0 } else { choose(&versions) };
+        *fact = sides.get(side).map_or(Fact::Missing, |side| Fact::Agreed(side.value.clone()));
+    }
+    fn slice(slice: &mut DaySlice, choose: &mut dyn FnMut(&[BTreeSet<VersionId>]) -> usize) {
+        one(&mut slice.date, choose);
+        one(&mut slice.provider, choose);
+        one(&mut slice.payer, choose);
+        one(&mut slice.tie_pick, choose);
+        one(&mut slice.billed_units, choose);
+        slice.segments.iter_mut().for_each(|segment| one(&mut segment.value, choose));
+    }
+    slice(&mut facts.note.slice, choose);
+    one(&mut facts.note.place, choose);
+    one(&mut facts.note.diagnoses, choose);
+    one(&mut facts.note.totals, choose);
+    facts.patient_day.iter_mut().chain(&mut facts.provider_day).for_each(|one| slice(one, choose));
+}
+
+/// The same facts with a version of its own for every side, so that an alternative names its sides.
+fn with_versions(mut facts: Facts) -> Facts {
+    fn number<T>(fact: &mut Fact<T>, next: &mut u16) {
+        if let Fact::Disputed(sides) = fact {
+            for side in sides {
+                *next += 1;
+                let mut id = [0u8; 16];
+                id[..2].copy_from_slice(&next.to_be_bytes());
+                side.versions = BTreeSet::from([VersionId::from_bytes(id)]);
+            }
+        }
+    }
+    let mut next = 0;
+    for slice in
+        std::iter::once(&mut facts.note.slice).chain(&mut facts.patient_day).chain(&mut facts.provider_day)
+    {
+        number(&mut slice.date, &mut next);
+        number(&mut slice.provider, &mut next);
+        number(&mut slice.payer, &mut next);
+        number(&mut slice.tie_pick, &mut next);
+        number(&mut slice.billed_units, &mut next);
+        slice.segments.iter_mut().for_each(|segment| number(&mut segment.value, &mut next));
+    }
+    number(&mut facts.note.totals, &mut next);
+    facts
+}
+
 /// What must hold of every report.
 fn sound(report: &Report) {
     let blocked = report.findings.iter().any(|finding| finding.severity == Severity::Blocker);
@@ -315,5 +365,56 @@ proptest! {
     fn any_line_is_answered_with_json(line in ".{0,200}") {
         let answer = compliance::assess_line(&line, &BOOK);
         prop_assert!(serde_json::from_str::<serde_json::Value>(&answer).unwrap().is_object());
+    }
+
+    #[test]
+    fn an_alternatives_units_are_what_the_engine_gives_when_it_is_chosen(facts in facts()) {
+        let facts = with_versions(facts);
+        let report = recompute(&facts, &BOOK);
+        for pool in &report.pools {
+            let PoolOutcome::Disputed { alternatives, .. } = &pool.outcome else { continue };
+            for alternative in alternatives {
+                let mut chosen = facts.clone();
+                // A choice the alternative does not name makes no difference to it: the last side will do.
+                choose_all(&mut chosen, &mut |sides| {
+                    let named = sides.iter().position(|side| side.is_subset(&alternative.versions));
+                    named.unwrap_or(sides.len() - 1)
+                });
+                let after = recompute(&chosen, &BOOK);
+                let Some(same) = after.pools.iter().find(|one| one.discipline == pool.discipline) else {
+                    // Chosen so, its notes are of another day.
+                    prop_assert!(alternative.counted.per_code.is_empty());
+                    continue;
+                };
+                let (PoolOutcome::Counted(units) | PoolOutcome::Held { so_far: units, .. }) = &same.outcome
+                else {
+                    panic!("still open: {:?}", same.outcome)
+                };
+                prop_assert_eq!(&units.per_code, &alternative.counted.per_code, "{}", &alternative.label);
+                prop_assert_eq!(&units.minutes, &alternative.counted.minutes, "{}", &alternative.label);
+            }
+        }
+    }
+
+    #[test]
+    fn a_disputed_value_reaches_no_bill_line(facts in facts(), picks in proptest::collection::vec(0usize..4, 40)) {
+        let facts = with_versions(facts);
+        let report = recompute(&facts, &BOOK);
+        let own = report.pools.iter().find(|pool| pool.documents.contains(&report.document));
+        if !own.is_some_and(|pool| matches!(&pool.outcome, PoolOutcome::Counted(counted) if counted.rule.is_some())) {
+            prop_assert!(report.billing.lines.is_empty());
+        }
+        // Whatever is chosen, the lines that were shown stay as they were.
+        let mut picks = picks.into_iter().cycle();
+        let mut chosen = facts.clone();
+        choose_all(&mut chosen, &mut |sides| picks.next().unwrap() % sides.len());
+        let after = recompute(&chosen, &BOOK).billing;
+        for line in &report.billing.lines {
+            let known = |one: &&chart::billing::BillLine| {
+                (&one.code, &one.modifiers, one.units, one.minutes)
+                    == (&line.code, &line.modifiers, line.units, line.minutes)
+            };
+            prop_assert!(after.lines.iter().any(|one| known(&one)), "{:?} is not in {:?}", line, after);
+        }
     }
 }

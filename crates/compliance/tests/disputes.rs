@@ -218,3 +218,33 @@ fn worst_findings_come_first() {
     assert!(severities.is_sorted());
     assert!(severities.contains(&Severity::Blocker) && severities.contains(&Severity::Advice));
 }
+
+#[test]
+fn choices_of_another_discipline_hold_a_pool_only_where_they_may_take_its_minutes() {
+    let with = |first_start: &str| {
+        let mut facts = note(json!([segment("97112", "09:00", "09:15")]));
+        let others: Vec<serde_json::Value> = (0..8)
+            .map(|n| {
+                let start = if n == 0 { first_start.to_owned() } else { format!("{}:00", 10 + n) };
+                segment("97530", &start, &format!("{}:10", 10 + n))
+            })
+            .collect();
+        let other = note(json!(others));
+        facts.patient_day[0].segments = other.note.slice.segments;
+        for (index, segment) in facts.patient_day[0].segments.iter_mut().enumerate() {
+            let value = segment.value.agreed().unwrap().clone();
+            let start = value.start.map(|start| ClockTime::new(start.minute() + 3, 0).unwrap());
+            let later = chart::visit::SegmentValue { start, ..value.clone() };
+            let number = u8::try_from(index).unwrap();
+            segment.value = Fact::Disputed(vec![side(value, 2 * number + 1), side(later, 2 * number + 2)]);
+        }
+        let report = report(&facts);
+        let outcome = report.pools[0].outcome.clone();
+        (outcome, report.billing.lines.len())
+    };
+    let (apart, lines) = with("10:00");
+    assert!(matches!(apart, PoolOutcome::Counted(_)) && lines == 1, "{apart:?}");
+    let (meeting, lines) = with("08:58");
+    let PoolOutcome::Disputed { alternatives, complete, .. } = meeting else { panic!("{meeting:?}") };
+    assert_eq!((alternatives.len(), complete, lines), (2, true, 0));
+}

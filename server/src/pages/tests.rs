@@ -145,6 +145,7 @@ fn published() -> Published {
             pools: vec![pool],
             findings: vec![finding],
             bill: BillState::Held { reasons: vec!["People disagree.".to_owned()] },
+            billing: chart::billing::BillingView::default(),
         },
         confirmed: Confirmed {
             as_of,

@@ -8,12 +8,13 @@ use chart::ids::DocumentId;
 use chart::report::{Counted, Pool, PoolAlternative, PoolOutcome};
 use chart::visit::SegmentValue;
 
+use super::touching::touching;
 use crate::day::Day;
 use crate::disputes::{Site, choices, combinations, described, relevant, settle};
 use crate::limits;
 use crate::rulebook::Rulebook;
 use crate::units::is_pooled;
-use crate::view::{count_pool, pool_payer};
+use crate::view::{View, count_pool, pool_payer};
 
 /// One pool under one combination of choices.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,14 +25,28 @@ struct Outcome {
     holds: Vec<String>,
 }
 
-pub(super) fn pools(facts: &Facts, sites: &[Site], book: &Rulebook) -> Vec<Pool> {
-    let day_sites: Vec<usize> = indices(sites, |site| site.bears_on_units());
+/// The pools of a view; with open choices, under every combination of them.
+pub(super) fn pools(view: &View<'_>, sites: &[Site]) -> Vec<Pool> {
+    let (facts, book) = (view.facts, view.book);
+    if !sites.iter().any(Site::may_change_units) {
+        let one = |discipline| {
+            let outcome = of_view(view, &discipline);
+            pool(facts, sites, &[], &[], &[Vec::new()], &[outcome], discipline)
+        };
+        return disciplines(facts).into_iter().map(one).collect();
+    }
+    let day_sites: Vec<usize> = indices(sites, Site::may_change_units);
     let together = combinations(sites, &day_sites, limits::POOL_COMBINATIONS).is_some();
     let mut pools = Vec::new();
     for discipline in disciplines(facts) {
         let own = indices(sites, |site| site.bears_on_units() && site.discipline == discipline);
-        let over = if together { day_sites.clone() } else { own.clone() };
-        if !together && combinations(sites, &own, limits::POOL_COMBINATIONS).is_none() {
+        let mut over = day_sites.clone();
+        if !together {
+            over = indices(sites, |site| site.may_change_units() && site.discipline == discipline);
+            over.extend(touching(facts, sites, &discipline));
+            over.sort_unstable();
+        }
+        if combinations(sites, &over, limits::POOL_COMBINATIONS).is_none() {
             pools.push(too_many(facts, &discipline, book));
             continue;
         }
@@ -56,6 +71,16 @@ fn disciplines(facts: &Facts) -> Vec<Option<Discipline>> {
         .filter(|d| *d != own)
         .collect();
     std::iter::once(own).chain(others).collect()
+}
+
+fn of_view(view: &View<'_>, discipline: &Option<Discipline>) -> Outcome {
+    let counted = || view.counted.get(discipline).cloned().unwrap_or_default();
+    view.day.pools.get(discipline).map_or_else(Outcome::default, |pool| Outcome {
+        documents: pool.documents.clone(),
+        payer: pool_payer(pool).cloned(),
+        counted: counted(),
+        holds: pool.holds.clone(),
+    })
 }
 
 fn outcome(settled: &Facts, discipline: &Option<Discipline>, book: &Rulebook) -> Outcome {

@@ -7,7 +7,8 @@ use chart::report::{RulebookName, UnitRule};
 use chrono::NaiveDate;
 
 use super::claim_rows::{
-    AssistantModifier, AssistantSplit, Bucket, Conversion, Edition, ModifierSet, PlanModifier, YearAmounts,
+    AssistantModifier, AssistantSplit, Bucket, Conversion, Deadline, Edition, ModifierOrder, ModifierSet,
+    PlanModifier, YearAmounts,
 };
 use super::editions::{LimitTable, PairTable, choose};
 use super::payer_rows::{Payer, Policy};
@@ -48,6 +49,8 @@ pub struct Rulebook {
     pub(crate) modifier_sets: BTreeMap<String, ModifierSet>,
     pub(crate) plan_modifiers: Vec<PlanModifier>,
     pub(crate) assistant_splits: Vec<AssistantSplit>,
+    pub(crate) deadlines: Vec<Deadline>,
+    pub(crate) modifier_orders: Vec<ModifierOrder>,
     pub(crate) pairs: Vec<PairTable>,
     pub(crate) limits: Vec<LimitTable>,
 }
@@ -150,6 +153,19 @@ impl Rulebook {
     /// How units are shared out with an assistant on a date.
     pub(crate) fn assistant_split(&self, date: NaiveDate) -> Option<&AssistantSplit> {
         self.assistant_splits.iter().filter(|row| row.from <= date).max_by_key(|row| row.from)
+    }
+
+    /// A deadline by its name, as it holds on a date.
+    pub(crate) fn deadline(&self, name: &str, date: NaiveDate) -> Option<&Deadline> {
+        let named = self.deadlines.iter().filter(|row| row.name == name && row.from <= date);
+        named.max_by_key(|row| row.from)
+    }
+
+    /// The place of a modifier on a line; those no set names come last.
+    pub(crate) fn modifier_rank(&self, modifier: &str) -> usize {
+        let sets = self.modifier_orders.last().map_or(&[][..], |order| &order.sets);
+        let holds = |set: &String| self.modifiers(set).iter().any(|one| one == modifier);
+        sets.iter().position(holds).unwrap_or(sets.len())
     }
 
     /// Ten-thousandths of a dollar for one relative value unit on a date; by default that of the edition's

@@ -58,6 +58,49 @@ pub struct AssistantSplit {
     pub midpoint: Option<u32>,
     /// The share in percent up to which an assistant's part does not matter.
     pub small_share_percent: u32,
+    /// Percent the payer pays of its own share for an assistant's units; absent where it pays them whole.
+    #[serde(default)]
+    pub payment_percent: Option<u32>,
+    /// The payer's own share of an allowed amount, in percent.
+    #[serde(default)]
+    pub payer_share_percent: Option<u32>,
+    /// First day.
+    pub from: NaiveDate,
+    /// Citation key.
+    pub source: String,
+}
+
+impl AssistantSplit {
+    /// What is left of an allowed amount in cents after the payer has cut its own share.
+    pub(crate) fn after_reduction(&self, cents: u64) -> u64 {
+        let (Some(paid), Some(share)) = (self.payment_percent, self.payer_share_percent) else {
+            return cents;
+        };
+        let cut = u64::from(100u32.saturating_sub(paid)) * u64::from(share.min(100));
+        (cents.saturating_mul(10_000u64.saturating_sub(cut)) + 5_000) / 10_000
+    }
+}
+
+/// So many days after which something must have been done.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deadline {
+    /// Its name.
+    pub name: String,
+    /// The days.
+    pub days: u32,
+    /// First day.
+    pub from: NaiveDate,
+    /// Citation key.
+    pub source: String,
+}
+
+/// The order of modifiers on a line, as modifier sets.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModifierOrder {
+    /// The sets, first to last.
+    pub sets: Vec<String>,
     /// First day.
     pub from: NaiveDate,
     /// Citation key.

@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use super::book::Rulebook;
 use super::claim_rows::{
-    AssistantModifier, AssistantSplit, Bucket, Conversion, Edition, Limit, ModifierSet, Pair, PlanModifier,
-    YearAmounts,
+    AssistantModifier, AssistantSplit, Bucket, Conversion, Deadline, Edition, Limit, ModifierOrder,
+    ModifierSet, Pair, PlanModifier, YearAmounts,
 };
 use super::editions::{LimitTable, PairTable};
 use super::payer_rows::{Payer, Policy};
@@ -48,6 +48,8 @@ struct File {
     modifier_set: Vec<ModifierSet>,
     plan_modifier: Vec<PlanModifier>,
     assistant_split: Vec<AssistantSplit>,
+    deadline: Vec<Deadline>,
+    modifier_order: Vec<ModifierOrder>,
     edition: Vec<Edition>,
     pair: Vec<Pair>,
     limit_edition: Vec<Edition>,
@@ -122,6 +124,8 @@ fn empty() -> Rulebook {
         modifier_sets: BTreeMap::new(),
         plan_modifiers: Vec::new(),
         assistant_splits: Vec::new(),
+        deadlines: Vec::new(),
+        modifier_orders: Vec::new(),
         pairs: Vec::new(),
         limits: Vec::new(),
     }
@@ -190,6 +194,14 @@ impl Loader {
             }
         }
         self.book.assistant_splits.extend(file.assistant_split);
+        for row in &file.deadline {
+            self.cite(&row.source);
+        }
+        self.book.deadlines.extend(file.deadline);
+        for row in &file.modifier_order {
+            self.cite(&row.source);
+        }
+        self.book.modifier_orders.extend(file.modifier_order);
         self.take_pairs(file.edition, file.pair)?;
         self.take_limits(file.limit_edition, file.limit)
     }
@@ -346,8 +358,9 @@ impl Loader {
                 return Err(whole(format!("the word list `{list}` is missing")));
             }
         }
-        for set in MODIFIER_SETS_READ {
-            if !self.book.modifier_sets.contains_key(*set) {
+        let ordered = self.book.modifier_orders.iter().flat_map(|order| &order.sets).map(String::as_str);
+        for set in MODIFIER_SETS_READ.iter().copied().chain(ordered) {
+            if !self.book.modifier_sets.contains_key(set) {
                 return Err(whole(format!("the modifier set `{set}` is missing")));
             }
         }
