@@ -18,6 +18,7 @@ use gaitway::load::day::{Act, Day, Note};
 use gaitway::load::generate::{Shape, day};
 use serde_json::{Value, json};
 
+use crate::kill::ward::Dice;
 use crate::support::{Clinic, TabletProcess, patiently, sync};
 use shift::{Shift, all_at_once};
 
@@ -27,6 +28,8 @@ enum Order {
     OneByOne,
     LastFirst,
     AllAtOnce,
+    /// In an order drawn from this number; each is cut off as soon as it has begun, and comes again later.
+    Interrupted(u64),
 }
 
 /// A day in which second tablets both agree and disagree with the owner of a note.
@@ -51,7 +54,8 @@ fn a_day_on_cut_off_tablets_ends_the_same_in_every_order_of_return() {
     let mut shift = Shift::live(made());
     shift.clinic.stop_server();
     let mut notes: Vec<BTreeMap<String, Value>> = Vec::new();
-    for order in [Order::OneByOne, Order::LastFirst, Order::AllAtOnce] {
+    let drawn = [Order::Interrupted(1), Order::Interrupted(2)];
+    for order in [Order::OneByOne, Order::LastFirst, Order::AllAtOnce].into_iter().chain(drawn) {
         let mut clinic = shift.clinic.copied();
         clinic.start_server(&[]);
         notes.push(come_back(&shift, &clinic, order));
@@ -59,6 +63,16 @@ fn a_day_on_cut_off_tablets_ends_the_same_in_every_order_of_return() {
     for other in &notes[1..] {
         assert_eq!(other, &notes[0], "the order of return decided something");
     }
+}
+
+/// The places in an order of no meaning.
+fn shuffled(count: usize, seed: u64) -> Vec<usize> {
+    let mut dice = Dice(seed);
+    let mut places: Vec<usize> = (0..count).collect();
+    for place in (1..count).rev() {
+        places.swap(place, usize::try_from(dice.below(place as u64 + 1)).unwrap());
+    }
+    places
 }
 
 /// Runs every tablet of a copy; they come online in this order. Gives every note as it is at the end.
@@ -77,6 +91,14 @@ fn come_back(shift: &Shift, clinic: &Clinic, order: Order) -> BTreeMap<String, V
     match order {
         Order::OneByOne => tablets.iter_mut().for_each(come),
         Order::LastFirst => tablets.iter_mut().rev().for_each(come),
+        Order::Interrupted(seed) => {
+            let places = shuffled(tablets.len(), seed);
+            for place in &places {
+                tablets[*place].say(&json!({ "do": "connect" })).unwrap();
+                tablets[*place].say(&json!({ "do": "disconnect" })).unwrap();
+            }
+            places.iter().rev().for_each(|place| come(&mut tablets[*place]));
+        }
         Order::AllAtOnce => all_at_once(&mut tablets, |_, tablet| come(tablet)),
     }
     come(&mut office);
