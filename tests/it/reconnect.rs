@@ -104,6 +104,7 @@ impl Server {
                 born_on: None,
                 payer: None,
                 care_team: [WRITER, READER].into(),
+                file: chart::patient_file::PatientFile::default(),
             }));
         }
         server

@@ -83,7 +83,14 @@ pub(crate) fn config(index: usize, person: PersonId, rulebook: &Rulebook) -> Tab
 pub(crate) fn patient(index: usize, care_team: BTreeSet<PersonId>) -> Option<Reference> {
     let id = *PATIENTS.get(index)?;
     let name = format!("Fictional Patient {index}");
-    Some(Reference::Patient(Patient { id, name, born_on: None, payer: None, care_team }))
+    Some(Reference::Patient(Patient {
+        id,
+        name,
+        born_on: None,
+        payer: None,
+        care_team,
+        file: chart::patient_file::PatientFile::default(),
+    }))
 }
 
 /// The clinic's settings in their n-th form.

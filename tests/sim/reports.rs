@@ -6,6 +6,7 @@ use chart::facts::{DaySlice, Standing};
 use chart::ids::DocumentId;
 use chart::reference::Reference;
 use chart::time::Timestamp;
+use session_note::course::{EpisodeVisit, course};
 use session_note::facts::{self, Around};
 use session_note::schema::Kind;
 
@@ -131,6 +132,9 @@ impl World {
             match reference {
                 Reference::Person(person) => _ = around.people.insert(person.id, facts::person(person)),
                 Reference::Settings(settings) => around.settings.clone_from(&settings.rules),
+                Reference::Patient(patient) if Some(patient.id) == own.patient => {
+                    around.patient = Some(facts::patient(patient));
+                }
                 _ => {}
             }
         }
@@ -141,15 +145,11 @@ impl World {
         let as_of = received.unwrap_or(Timestamp::from_unix_ms(0)).clock_time(OFFSET_MINUTES).local_date();
         around.episode = visit.episode.and_then(|id| {
             let episode = truths.get(&id).filter(|truth| truth.note.kind() == Kind::Episode)?;
-            let mut found = facts::episode(&episode.note.read_episode().value);
-            let until = dates.iter().max();
-            for (visit, slice) in &slices {
-                let of = truths.get(visit).map(|truth| truth.note.read_visit().value.episode);
-                if of == Some(Some(id)) && facts::dates(slice).iter().max() <= until {
-                    facts::count_codes(&mut found, slice);
-                }
-            }
-            Some((id, episode.note.heads(), found))
+            let visits = slices.iter().filter_map(|(visit, slice)| {
+                let visit = truths.get(visit)?.note.read_visit().value;
+                (visit.episode == Some(id)).then(|| EpisodeVisit::of(&visit, slice))
+            });
+            Some(course(&episode.note.read_episode().value, episode.note.heads(), &own, visits))
         });
         let standing = if pending { Standing::Pending } else { Standing::Complete };
         facts::gather(&truth.note, around, as_of, standing)

@@ -43,6 +43,44 @@ pub struct Episode {
     pub text: BTreeMap<String, String>,
 }
 
+/// Names of the plain fields the engine reads from [`Episode::fields`]. Dates read as `2026-03-17`.
+pub mod field {
+    /// Services the plan names, separated by semicolons: codes or our labels.
+    pub const SERVICES: &str = "poc.services";
+    /// Visits a week, beginning with the number.
+    pub const FREQUENCY: &str = "poc.frequency";
+    /// How long the plan runs: a number of weeks, or of days if it says so.
+    pub const DURATION: &str = "poc.duration";
+    /// When the plan was established.
+    pub const ESTABLISHED: &str = "poc.established";
+    /// When the first treatment under it was.
+    pub const FIRST_TREATMENT: &str = "poc.first_treatment";
+    /// When the plan was certified.
+    pub const SIGNED: &str = "poc.signed";
+    /// When it was certified again.
+    pub const RECERTIFIED: &str = "poc.recertified";
+    /// When long-term goals were last changed significantly.
+    pub const GOALS_CHANGED: &str = "poc.goals_changed";
+    /// What the care is for: absent or `restore`, `maintenance`, `plateau`.
+    pub const CARE_GOAL: &str = "care.goal";
+    /// Why maintenance needs a therapist's skill.
+    pub const MAINTENANCE_REASON: &str = "care.maintenance_reason";
+    /// When the episode was closed.
+    pub const CLOSED: &str = "episode.closed";
+    /// When an order or referral was signed.
+    pub const REFERRAL: &str = "referral.signed";
+    /// The certifying or referring professional's ten digits.
+    pub const REFERRING: &str = "referral.npi";
+    /// When the patient signed a notice of non-coverage.
+    pub const NOTICE_SIGNED: &str = "notice.signed";
+    /// By when improvement is expected; `no` if none is.
+    pub const IMPROVEMENT_BY: &str = "improvement.expected_by";
+    /// The home program of the episode.
+    pub const HOME_PROGRAM: &str = "home_program";
+    /// When a progress report was last written, where this is not among the notes.
+    pub const LAST_REPORT: &str = "progress.last_report";
+}
+
 /// A goal of the plan.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Goal {

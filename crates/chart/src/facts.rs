@@ -10,14 +10,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::code::{Discipline, PayerId, ServiceCode};
 use crate::episode::Goal;
+use crate::history::{NoteHistory, SignatureProof};
 use crate::ids::{
     ActivityId, ChangeHash, ClinicId, DeviceId, Digest, DocumentId, EntryId, GoalId, PatientId, PersonId,
     SegmentId,
 };
+use crate::patient_file::PatientFacts;
 use crate::reference::{Profession, Role};
 use crate::register::Fact;
 use crate::time::{ClockTime, Timestamp};
 use crate::visit::{Activity, Measure, SegmentValue, TypedTotals};
+
+pub use crate::claim::ClaimFacts;
 
 /// Everything a report is computed from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,9 +48,12 @@ pub struct Facts {
     /// The clinic's settings by name.
     #[serde(default)]
     pub settings: BTreeMap<String, String>,
-    /// The last claim sent for this note, if one was.
+    /// The last claim made for this note, if one was.
     #[serde(default)]
     pub claim: Option<ClaimFacts>,
+    /// What the clinic's offices hold of the patient; `None` where it is not known.
+    #[serde(default)]
+    pub patient: Option<PatientFacts>,
     /// The provider's recent habits, where a server knows them.
     #[serde(default)]
     pub provider_history: Option<ProviderHistory>,
@@ -191,6 +198,9 @@ pub struct NoteFacts {
     /// Parts of the document that could not be read, each in one sentence.
     #[serde(default)]
     pub problems: Vec<String>,
+    /// Who wrote it, what was added after signing.
+    #[serde(default)]
+    pub history: NoteHistory,
 }
 
 /// One signature, as far as rules ask.
@@ -211,6 +221,9 @@ pub struct SignatureFacts {
     /// Changes of clinical content that the signer had not seen.
     #[serde(default)]
     pub unseen: BTreeSet<ChangeHash>,
+    /// How it was given, and what became of what it covers.
+    #[serde(default)]
+    pub proof: SignatureProof,
 }
 
 /// A person, as far as rules ask.
@@ -257,15 +270,51 @@ pub struct EpisodeFacts {
     /// Plain fields of the plan.
     #[serde(default)]
     pub fields: BTreeMap<String, String>,
+    /// The episode's visits up to the note's date, this one counted, in order of date.
+    #[serde(default)]
+    pub visits: Vec<VisitFacts>,
+    /// How much of the last signed note's text this note repeats.
+    #[serde(default)]
+    pub repeats: Option<Repeats>,
 }
 
-/// A claim as it was sent.
+/// One visit of an episode, as far as the rules of its course ask.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ClaimFacts {
-    /// The day it was sent.
-    pub sent_on: NaiveDate,
-    /// Units by code.
-    pub units: BTreeMap<ServiceCode, u32>,
+pub struct VisitFacts {
+    /// The note.
+    pub document: DocumentId,
+    /// Date of service, where one is agreed.
+    #[serde(default)]
+    pub date: Option<NaiveDate>,
+    /// What kind of note it is; empty for a treatment note (see [`crate::visit::field::KIND`]).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub kind: String,
+    /// Whether its author signed it.
+    #[serde(default)]
+    pub signed: bool,
+    /// Who treated.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub performers: BTreeSet<PersonId>,
+    /// What was measured: the value as written, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub measures: BTreeMap<String, String>,
+    /// How each goal stood after it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub goal_status: BTreeMap<GoalId, String>,
+    /// Whether a home program stands in it.
+    #[serde(default)]
+    pub home_program: bool,
+}
+
+/// A comparison of two notes' texts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repeats {
+    /// The earlier note.
+    pub document: DocumentId,
+    /// How alike the texts are, in percent of their runs of three words.
+    pub percent: u32,
+    /// Words of this note's text.
+    pub words: u32,
 }
 
 /// A provider's recent habits.

@@ -7,8 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
+use crate::claim::ClaimFacts;
 use crate::code::{Discipline, PayerId};
 use crate::ids::{ClinicId, DeviceId, DocumentId, PatientId, PersonId};
+use crate::patient_file::PatientFile;
 use crate::time::{ClockTime, Timestamp};
 
 crate::open_enum! {
@@ -99,6 +101,9 @@ pub struct Patient {
     pub payer: Option<PayerId>,
     /// Whose caseload the patient is on.
     pub care_team: BTreeSet<PersonId>,
+    /// What the offices hold of the patient.
+    #[serde(default)]
+    pub file: PatientFile,
 }
 
 /// An appointment; its id becomes the visit's.
@@ -155,6 +160,15 @@ pub struct ClinicSettings {
     pub rules: BTreeMap<String, String>,
 }
 
+/// The last claim made for a visit; the server's business alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// The visit.
+    pub visit: DocumentId,
+    /// The claim.
+    pub claim: ClaimFacts,
+}
+
 /// One piece of reference data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -169,6 +183,8 @@ pub enum Reference {
     Device(Device),
     /// The clinic's settings.
     Settings(ClinicSettings),
+    /// A claim.
+    Claim(Claim),
 }
 
 /// What a tablet follows: the feed is cut by these.

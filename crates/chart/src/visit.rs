@@ -118,6 +118,43 @@ pub mod field {
     pub const EDUCATION: &str = "education";
     /// The home program.
     pub const HOME_PROGRAM: &str = "home_program";
+    /// What kind of note it is: `evaluation`, `reevaluation`, `progress_report`, `discharge`; absent for a
+    /// treatment note.
+    pub const KIND: &str = "note.kind";
+    /// Why a re-evaluation was needed.
+    pub const REEVALUATION_REASON: &str = "reevaluation.reason";
+    /// Personal factors and comorbidities that bear on the plan, as a number (evaluation).
+    pub const EVALUATION_FACTORS: &str = "evaluation.factors";
+    /// Body structures, functions and activities examined, as a number (evaluation).
+    pub const EVALUATION_ELEMENTS: &str = "evaluation.elements";
+    /// Clinical presentation: `stable`, `evolving`, `unstable` (evaluation).
+    pub const EVALUATION_PRESENTATION: &str = "evaluation.presentation";
+    /// Complexity of the decisions: `low`, `moderate`, `high` (evaluation).
+    pub const EVALUATION_DECISIONS: &str = "evaluation.decisions";
+    /// Days of readings in the period (remote monitoring).
+    pub const MONITORING_DAYS: &str = "monitoring.days";
+    /// Minutes of management in the month (remote monitoring).
+    pub const MONITORING_MINUTES: &str = "monitoring.minutes";
+    /// Whether there was a live contact in the month: `yes` (remote monitoring).
+    pub const MONITORING_CONTACT: &str = "monitoring.live_contact";
+    /// How the service reached the patient: absent or `in_person`, `video`, `audio`.
+    pub const DELIVERY: &str = "delivery";
+    /// Elements of a spinal examination that were found, out of `P`, `A`, `R`, `T`.
+    pub const EXAM_PART: &str = "exam.part";
+    /// Why services over the yearly threshold are necessary.
+    pub const THRESHOLD_REASON: &str = "threshold.reason";
+    /// Something that went wrong in the visit.
+    pub const ADVERSE_EVENT: &str = "adverse.event";
+    /// What was done about it.
+    pub const ADVERSE_ACTION: &str = "adverse.action";
+    /// Fields copied from an earlier note begin so: `carried.text/plan` says that the plan was copied.
+    pub const CARRIED: &str = "carried.";
+    /// Who or what typed for the author: a scribe's name, or the tool's.
+    pub const SCRIBE: &str = "scribe";
+    /// Says that the note was written late: `yes`.
+    pub const LATE_ENTRY: &str = "late_entry";
+    /// Modifiers of a code stand under this and the code, separated by spaces.
+    pub const MODIFIERS: &str = "modifiers.";
 }
 
 /// Names of the text fields of a visit.

@@ -10,7 +10,7 @@ use chart::time::Timestamp;
 use store::{Key, StoreReader};
 use sync_protocol::ReferenceKind;
 
-use crate::entry::{Audit, DEVICE_KIND, Head, Id, ReferenceHead};
+use crate::entry::{Audit, CLAIM_KIND, DEVICE_KIND, Head, Id, ReferenceHead};
 use crate::hub::{After, Code, Enrolment, Hub, HubError, Ticket};
 use crate::keys;
 use crate::limits::{CODE_LIFE_MS, CODES_MAX};
@@ -31,11 +31,21 @@ impl Hub {
         let (kind, id) = kind_and_id(&reference);
         let mut names = vec![keys::references(&self.record.vault)];
         names.extend(self.audience(&reference));
+        if let Reference::Claim(claim) = &reference {
+            // Claims are one for every note: found by the note's name, never held in memory.
+            names = vec![keys::claim(&self.record.vault, claim.visit)];
+        }
         let head = Head::Reference(ReferenceHead { kind, id: Id::from(id) });
         let body = serde_json::to_vec(&reference).map_err(|error| HubError::Refused(error.to_string()))?;
         let entry = self.record.seal_plain(entropy, names, &head, &body)?;
         let ticket = self.ticket();
-        self.push_entry(None, entry, vec![After::Done(ticket)]);
+        let mut after = vec![After::Done(ticket)];
+        if matches!(reference, Reference::Claim(_)) {
+            // Reports read the claim from the log, so they wait until it is there.
+            after.push(After::Places);
+            self.uncommitted_places += 1;
+        }
+        self.push_entry(None, entry, after);
         let moved = match &reference {
             Reference::Patient(patient) => {
                 let before = self.directory.patients.get(&patient.id);
@@ -44,6 +54,7 @@ impl Hub {
             _ => None,
         };
         let everything = matches!(reference, Reference::Settings(_) | Reference::Person(_));
+        self.touch_by_reference(reader, &reference)?;
         self.directory.take(reference);
         if let Some(patient) = moved {
             self.replace_patient(entropy, reader, patient)?;
@@ -72,8 +83,8 @@ impl Hub {
             Reference::Appointment(appointment) => {
                 vec![caseload(&appointment.provider), keys::scope(vault, Scope::Clinic)]
             }
-            // Other tablets' keys and states are the server's business alone.
-            Reference::Device(_) => Vec::new(),
+            // Other tablets' keys and states, and claims, are the server's business alone.
+            Reference::Device(_) | Reference::Claim(_) => Vec::new(),
         }
     }
 
@@ -241,7 +252,7 @@ fn check(reference: &Reference) -> Result<(), HubError> {
         Reference::Patient(patient) => &patient.name,
         Reference::Device(device) => &device.name,
         Reference::Settings(settings) => &settings.name,
-        Reference::Appointment(_) => return Ok(()),
+        Reference::Appointment(_) | Reference::Claim(_) => return Ok(()),
     };
     if name.trim().is_empty() || name.len() > 200 {
         return Err(HubError::Refused("a name has between 1 and 200 bytes".to_owned()));
@@ -258,6 +269,7 @@ fn kind_and_id(reference: &Reference) -> (u16, [u8; 16]) {
         }
         Reference::Settings(settings) => (ReferenceKind::Clinic.number(), *settings.clinic.as_bytes()),
         Reference::Device(device) => (DEVICE_KIND, *device.id.as_bytes()),
+        Reference::Claim(claim) => (CLAIM_KIND, *claim.visit.as_bytes()),
     }
 }
 

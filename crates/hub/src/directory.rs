@@ -1,5 +1,5 @@
-//! People, patients, tablets and settings as the log last said. Appointments stay in the log: there is
-//! one for every note, and memory must not grow with notes.
+//! People, patients, tablets and settings as the log last said. Appointments and claims stay in the log:
+//! there is one for every note, and memory must not grow with notes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,7 +26,7 @@ impl Directory {
             Reference::Patient(patient) => _ = self.patients.insert(patient.id, patient),
             Reference::Device(device) => _ = self.devices.insert(device.id, device),
             Reference::Settings(settings) => self.settings = Some(settings),
-            Reference::Appointment(_) => {}
+            Reference::Appointment(_) | Reference::Claim(_) => {}
         }
     }
 

@@ -176,6 +176,8 @@ pub(crate) struct Audit {
 
 /// The number of devices among reference kinds.
 pub(crate) const DEVICE_KIND: u16 = 100;
+/// The number of claims among reference data; they never travel.
+pub(crate) const CLAIM_KIND: u16 = 101;
 
 /// Why an entry cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -73,6 +73,10 @@ pub(crate) fn patient_day(vault: &Vault, patient: PatientId, date: Date) -> Key 
 pub(crate) fn provider_day(vault: &Vault, person: PersonId, date: Date) -> Key {
     vault.key("provider day", &[person.as_bytes(), date.to_string().as_bytes()])
 }
+/// Reference data: the claims of a visit.
+pub(crate) fn claim(vault: &Vault, visit: DocumentId) -> Key {
+    vault.key("claim", &[visit.as_bytes()])
+}
 /// Places: visits of an episode.
 pub(crate) fn episode(vault: &Vault, episode: DocumentId) -> Key {
     vault.key("episode", &[episode.as_bytes()])

@@ -6,11 +6,12 @@
 use std::collections::BTreeSet;
 
 use chart::entropy::Entropy;
-use chart::facts::{DaySlice, EpisodeFacts, Facts, Standing};
-use chart::ids::{ChangeHash, DocumentId};
-use chart::reference::Scope;
+use chart::facts::{ClaimFacts, DaySlice, Facts, Standing};
+use chart::ids::DocumentId;
+use chart::reference::{Claim, Patient, Reference, Scope};
 use chart::report::{BillState, Confirmed, PoolOutcome, Published, Severity};
 use chart::time::{Date, Timestamp};
+use session_note::course::{Course, course};
 use session_note::facts::{self, Around};
 use session_note::schema::{Kind, genesis_hash};
 use store::{Key, StoreReader};
@@ -144,6 +145,8 @@ impl Hub {
             around.patient_day.push(fellow);
         }
         around.provider_day = self.day_fellows(reader, &slice, true)?;
+        around.claim = self.claim_of(reader, document, &around.patient_day)?;
+        around.patient = slice.patient.and_then(|id| self.directory.patients.get(&id)).map(facts::patient);
         around.episode = self.episode_facts(reader, episode, &slice)?;
         around.people =
             self.directory.people.iter().map(|(id, person)| (*id, facts::person(person))).collect();
@@ -206,7 +209,7 @@ impl Hub {
         reader: &dyn StoreReader,
         episode: Option<DocumentId>,
         slice: &DaySlice,
-    ) -> Result<Option<(DocumentId, BTreeSet<ChangeHash>, EpisodeFacts)>, RecordError> {
+    ) -> Result<Option<Course>, RecordError> {
         let Some(id) = episode else { return Ok(None) };
         let Some(resident) = self.residents.load(&mut self.record, reader, id, None)? else {
             return Ok(None);
@@ -220,16 +223,12 @@ impl Hub {
             return Ok(None);
         }
         let read = resident.note.read_episode().value;
-        let mut found = facts::episode(&read);
-        let until = facts::dates(slice).into_iter().max();
+        let mut visits = Vec::new();
         for document in self.members(reader, keys::episode(&self.record.vault, id))? {
-            let Some(visit) = self.slice_of(reader, document)? else { continue };
-            if facts::dates(&visit).into_iter().max() > until {
-                continue;
-            }
-            facts::count_codes(&mut found, &visit);
+            let resident = self.residents.load(&mut self.record, reader, document, None)?;
+            visits.extend(resident.and_then(|resident| resident.shown().visit.clone()));
         }
-        Ok(Some((id, heads, found)))
+        Ok(Some(course(&read, heads, slice, visits)))
     }
 
     /// The documents that were ever placed under a key.
@@ -258,6 +257,67 @@ impl Hub {
             return Ok(None);
         };
         Ok(resident.shown().slice.clone())
+    }
+
+    /// The reports that read a piece of reference data, where these are not all.
+    pub(crate) fn touch_by_reference(
+        &mut self,
+        reader: &dyn StoreReader,
+        reference: &Reference,
+    ) -> Result<(), RecordError> {
+        match reference {
+            Reference::Patient(patient) => {
+                let told = |patient: &Patient| facts::patient(patient);
+                let before = self.directory.patients.get(&patient.id).map(told);
+                if before != Some(told(patient)) {
+                    let members = self.members(reader, keys::patient(&self.record.vault, patient.id))?;
+                    self.stale.extend(members);
+                }
+            }
+            Reference::Claim(claim) => {
+                self.stale.insert(claim.visit);
+                if let Some(slice) = self.slice_of(reader, claim.visit)? {
+                    let fellows = self.day_fellows(reader, &slice, false)?;
+                    self.stale.extend(fellows.into_iter().map(|fellow| fellow.document));
+                }
+            }
+            Reference::Person(_)
+            | Reference::Settings(_)
+            | Reference::Appointment(_)
+            | Reference::Device(_) => {}
+        }
+        Ok(())
+    }
+
+    /// The last claim made for a visit, and beside it the lines already sent for its fellows of the day.
+    fn claim_of(
+        &mut self,
+        reader: &dyn StoreReader,
+        document: DocumentId,
+        fellows: &[DaySlice],
+    ) -> Result<Option<ClaimFacts>, RecordError> {
+        let Some(mut claim) = self.last_claim(reader, document)? else { return Ok(None) };
+        for fellow in fellows {
+            if let Some(other) = self.last_claim(reader, fellow.document)?.filter(|other| !other.draft) {
+                claim.sent_beside.extend(other.lines);
+            }
+        }
+        Ok(Some(claim))
+    }
+
+    fn last_claim(
+        &mut self,
+        reader: &dyn StoreReader,
+        document: DocumentId,
+    ) -> Result<Option<ClaimFacts>, RecordError> {
+        let name = keys::claim(&self.record.vault, document);
+        let Some(seq) = reader.find_last(name, u64::MAX)? else { return Ok(None) };
+        let Some(opened) = self.record.open(reader, seq)? else { return Ok(None) };
+        let body = self.record.body(reader, &opened)?;
+        match serde_json::from_slice(&body) {
+            Ok(Reference::Claim(Claim { claim, .. })) => Ok(Some(claim)),
+            _ => Ok(None),
+        }
     }
 
     /// Every visit's report may be touched: the rulebook, a person or the settings changed.

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use chart::facts::DaySlice;
 use chart::ids::{DocumentId, PatientId};
 use session_note::NoteDocument;
+use session_note::course::EpisodeVisit;
 use session_note::facts;
 use session_note::schema::Kind;
 use store::Key;
@@ -18,6 +19,8 @@ use crate::keys;
 pub(crate) struct Shown {
     /// A visit's slice; `None` for an episode.
     pub(crate) slice: Option<DaySlice>,
+    /// What its episode sees of a visit.
+    pub(crate) visit: Option<EpisodeVisit>,
     pub(crate) patient: Option<PatientId>,
     pub(crate) episode: Option<DocumentId>,
     /// Whether work on it stays back: held, or waiting for what it builds on.
@@ -30,11 +33,13 @@ impl Shown {
             Kind::Visit => {
                 let visit = note.read_visit().value;
                 let (patient, episode) = (visit.patient, visit.episode);
-                Self { slice: Some(facts::slice(&visit)), patient, episode, pending }
+                let slice = facts::slice(&visit);
+                let seen = EpisodeVisit::of(&visit, &slice);
+                Self { slice: Some(slice), visit: Some(seen), patient, episode, pending }
             }
             Kind::Episode => {
                 let patient = note.read_episode().value.patient;
-                Self { slice: None, patient, episode: None, pending }
+                Self { slice: None, visit: None, patient, episode: None, pending }
             }
         }
     }

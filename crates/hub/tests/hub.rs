@@ -104,6 +104,7 @@ impl Clinic {
             born_on: None,
             payer: None,
             care_team: team.iter().copied().collect(),
+            file: chart::patient_file::PatientFile::default(),
         }));
     }
     fn enrol(&mut self, n: u8, person: PersonId) -> Tablet {

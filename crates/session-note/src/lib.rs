@@ -7,21 +7,25 @@
 //!
 //! A [`command::Command`] becomes one change ([`document::NoteDocument::commit`]); changes of others
 //! enter only through the gate ([`admit`]); [`read`] turns a document into plain values with the
-//! disputes in the open; [`facts`] cuts from them what the compliance engine is told.
+//! disputes in the open; [`facts`] cuts from them what the compliance engine is told, [`course`] what of the
+//! episode.
 
 pub mod admission;
 pub mod admit;
 mod author;
 pub mod command;
+pub mod course;
 pub mod dispute;
 pub mod document;
 mod edit;
 pub mod facts;
 mod graph;
 pub mod history;
+mod origin;
 pub mod read;
 pub mod schema;
 pub mod sign;
+mod slices;
 
 pub use author::Author;
 pub use command::{Command, Issued};

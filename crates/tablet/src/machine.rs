@@ -7,6 +7,7 @@ use chart::facts::DaySlice;
 use chart::ids::{ActorId, ChangeHash, DocumentId, PersonId};
 use compliance::Rulebook;
 use ed25519_dalek::SigningKey;
+use session_note::course::EpisodeVisit;
 use store::{Retained, StoreReader};
 
 use crate::config::TabletConfig;
@@ -38,7 +39,7 @@ pub struct Tablet {
     pub(crate) actors: BTreeMap<(DocumentId, PersonId), ActorId>,
     /// What was made here since the app was started, and by whom.
     pub(crate) mine: BTreeMap<DocumentId, BTreeMap<ChangeHash, PersonId>>,
-    pub(crate) slices: BTreeMap<DocumentId, (BTreeSet<ChangeHash>, DaySlice)>,
+    pub(crate) slices: BTreeMap<DocumentId, (BTreeSet<ChangeHash>, (DaySlice, EpisodeVisit))>,
     pub(crate) link: Link,
     pub(crate) events: VecDeque<Event>,
     pub(crate) keeps: Vec<Retained>,

@@ -4,11 +4,12 @@
 
 use std::collections::BTreeSet;
 
-use chart::facts::{DaySlice, EpisodeFacts, Facts, Standing};
-use chart::ids::{ChangeHash, DocumentId};
+use chart::facts::{DaySlice, Facts, Standing};
+use chart::ids::DocumentId;
 use chart::reference::Reference;
 use chart::report::{Confirmed, Published, Report};
 use chart::time::Date;
+use session_note::course::{Course, EpisodeVisit, course};
 use session_note::facts::{self, Around};
 use session_note::schema::Kind;
 use store::StoreReader;
@@ -89,7 +90,13 @@ impl Tablet {
             match reference {
                 Reference::Person(person) => _ = around.people.insert(person.id, facts::person(person)),
                 Reference::Settings(settings) => around.settings.clone_from(&settings.rules),
-                Reference::Patient(_) | Reference::Appointment(_) | Reference::Device(_) => {}
+                Reference::Patient(patient) if Some(patient.id) == slice.patient => {
+                    around.patient = Some(facts::patient(patient));
+                }
+                Reference::Patient(_)
+                | Reference::Appointment(_)
+                | Reference::Device(_)
+                | Reference::Claim(_) => {}
             }
         }
         around.episode = self.episode_facts(reader, document, &slice)?;
@@ -136,6 +143,15 @@ impl Tablet {
         reader: &dyn StoreReader,
         document: DocumentId,
     ) -> Result<Option<DaySlice>, TabletError> {
+        Ok(self.seen(reader, document)?.map(|(slice, _)| slice))
+    }
+
+    /// The slice, and what the visit's episode sees of it.
+    fn seen(
+        &mut self,
+        reader: &dyn StoreReader,
+        document: DocumentId,
+    ) -> Result<Option<(DaySlice, EpisodeVisit)>, TabletError> {
         let Some(record) = self.state.documents.get(&document) else { return Ok(None) };
         if record.kind != Kind::Visit {
             return Ok(None);
@@ -144,19 +160,21 @@ impl Tablet {
             Some(loaded) => Some(loaded.note.heads()),
             None => record.heads.clone(),
         };
-        if let (Some(heads), Some((at, slice))) = (&heads, self.slices.get(&document))
+        if let (Some(heads), Some((at, seen))) = (&heads, self.slices.get(&document))
             && heads == at
         {
-            return Ok(Some(slice.clone()));
+            return Ok(Some(seen.clone()));
         }
         self.load(reader, document)?;
         let Some(loaded) = self.shelf.get(document) else { return Ok(None) };
-        let slice = facts::slice(&loaded.note.read_visit().value);
+        let visit = loaded.note.read_visit().value;
+        let slice = facts::slice(&visit);
+        let seen = (slice.clone(), EpisodeVisit::of(&visit, &slice));
         if self.slices.len() >= SLICES_MAX {
             self.slices.pop_first();
         }
-        self.slices.insert(document, (loaded.note.heads(), slice.clone()));
-        Ok(Some(slice))
+        self.slices.insert(document, (loaded.note.heads(), seen.clone()));
+        Ok(Some(seen))
     }
 
     fn episode_facts(
@@ -164,7 +182,7 @@ impl Tablet {
         reader: &dyn StoreReader,
         document: DocumentId,
         slice: &DaySlice,
-    ) -> Result<Option<(DocumentId, BTreeSet<ChangeHash>, EpisodeFacts)>, TabletError> {
+    ) -> Result<Option<Course>, TabletError> {
         self.load(reader, document)?;
         let note = self.shelf.get(document).map(|loaded| loaded.note.read_visit().value);
         let Some(id) = note.and_then(|visit| visit.episode) else { return Ok(None) };
@@ -175,17 +193,14 @@ impl Tablet {
         self.load(reader, id)?;
         let Some(loaded) = self.shelf.get(id) else { return Ok(None) };
         let heads = loaded.note.heads();
-        let mut found = facts::episode(&loaded.note.read_episode().value);
-        let until = facts::dates(slice).into_iter().max();
+        let episode = loaded.note.read_episode().value;
         let visits = self.state.documents.iter().filter(|(_, record)| record.keys.episode == Some(id));
         let mut visits: BTreeSet<DocumentId> = visits.map(|(document, _)| *document).collect();
         visits.insert(document);
+        let mut seen = Vec::new();
         for visit in visits {
-            let Some(visit) = self.slice(reader, visit)? else { continue };
-            if facts::dates(&visit).into_iter().max() <= until {
-                facts::count_codes(&mut found, &visit);
-            }
+            seen.extend(self.seen(reader, visit)?.map(|(_, visit)| visit));
         }
-        Ok(Some((id, heads, found)))
+        Ok(Some(course(&episode, heads, slice, seen)))
     }
 }

@@ -8,7 +8,8 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::{Json, Router, routing};
 use chart::ids::{DeviceId, DocumentId, PatientId, PersonId};
-use chart::reference::{Appointment, Patient, Person, Reference};
+use chart::patient_file::PatientFile;
+use chart::reference::{Appointment, Claim, Patient, Person, Reference};
 use hub::{Directory, HubError};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -33,6 +34,8 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/status", routing::get(status))
         .route("/people", routing::get(people).post(put_person))
         .route("/patients", routing::get(patients).post(put_patient))
+        .route("/patients/{id}/file", routing::post(put_patient_file))
+        .route("/claims", routing::post(put_claim))
         .route("/appointments", routing::post(put_appointment))
         .route("/settings", routing::get(settings).post(put_setting))
         .route("/devices", routing::get(devices))
@@ -148,12 +151,39 @@ async fn put_patient(_: Admin, State(app): Shared, Body(input): Body<PatientInpu
                 born_on: input.born_on,
                 payer: input.payer,
                 care_team: input.care_team,
+                file: directory.patients.get(&id).map(|known| known.file.clone()).unwrap_or_default(),
             };
             Ok((put(desk, Reference::Patient(patient))?, id))
         })
         .await?;
     tracing::info!(patient = %id, "a patient was entered or changed");
     Ok(made(id))
+}
+
+/// Replaces what the offices hold of a patient.
+async fn put_patient_file(
+    _: Admin,
+    State(app): Shared,
+    Path(id): Path<PatientId>,
+    Body(file): Body<PatientFile>,
+) -> Made {
+    app.driver
+        .act(move |desk| {
+            let known = desk.hub.directory().patients.get(&id).cloned();
+            let patient = known.ok_or_else(|| refused("no such patient"))?;
+            Ok((put(desk, Reference::Patient(Patient { file, ..patient }))?, ()))
+        })
+        .await?;
+    tracing::info!(patient = %id, "a patient's file was changed");
+    Ok(made(id))
+}
+
+/// Records the claim made for a visit; the last one counts.
+async fn put_claim(_: Admin, State(app): Shared, Body(claim): Body<Claim>) -> Made {
+    let visit = claim.visit;
+    app.driver.act(move |desk| Ok((put(desk, Reference::Claim(claim))?, ()))).await?;
+    tracing::info!(note = %visit, "a claim was recorded");
+    Ok(made(visit))
 }
 
 fn must_know_people(directory: &Directory, people: &BTreeSet<PersonId>) -> Result<(), HubError> {

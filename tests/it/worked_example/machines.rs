@@ -114,6 +114,7 @@ impl Machines {
             born_on: None,
             payer: Some(chart::code::PayerId("medicare_ffs".into())),
             care_team: [JOREN, ODALYS].into(),
+            file: chart::patient_file::PatientFile::default(),
         }));
         for (n, person) in [(1, JOREN), (2, ODALYS), (3, ISMENE)] {
             let device = machines.enrol(n, person);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chart::facts::{DaySlice, NoteFacts};
+use chart::history::NoteHistory;
 use chart::ids::{DocumentId, PatientId};
 use chart::register::Fact;
 
@@ -39,5 +40,6 @@ pub(super) fn note_of(slice: DaySlice) -> NoteFacts {
         signatures: Vec::new(),
         concurrent_text: Vec::new(),
         problems: Vec::new(),
+        history: NoteHistory::default(),
     }
 }

@@ -176,6 +176,7 @@ impl Reader<'_> {
             people: self.people()?,
             settings: self.text_map("settings")?,
             claim: self.claim()?,
+            patient: None,
             provider_history: None,
             arrivals: Vec::new(),
             inputs: Vec::new(),

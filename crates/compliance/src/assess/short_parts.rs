@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chart::code::Mode;
 use chart::facts::{DaySlice, PersonFacts, SegmentFacts, SignatureFacts};
+use chart::history::SignatureProof;
 use chart::ids::{ActivityId, DeviceId, DocumentId, EntryId, GoalId, PatientId, PersonId, SegmentId};
 use chart::reference::Profession;
 use chart::register::{Alternative, Fact};
@@ -117,6 +118,7 @@ impl Names {
             at: Timestamp::from_unix_ms(noon),
             current: given.get("current").and_then(Value::as_bool).unwrap_or(true),
             unseen: BTreeSet::new(),
+            proof: SignatureProof::default(),
         };
         if object.get("signed").and_then(Value::as_bool) == Some(true) {
             return Ok(vec![one(0, &serde_json::json!({"credentials": "PT"}))]);
