@@ -103,7 +103,7 @@ fn codes_and_times_that_are_none_become_findings_and_never_units() {
     let report = patiently("the server reports on the note", || {
         let report = ward.server_report(document)?;
         let found = report["report"]["findings"].to_string();
-        (found.contains("unknown-code") && found.contains("time-end-not-after-start")).then_some(report)
+        (found.contains("code-unknown") && found.contains("time-end-not-after-start")).then_some(report)
     });
     let units = report["report"]["pools"].to_string();
     assert!(!units.contains("\"99ZZ9\":1") && !units.contains("\"97110\":1"), "{units}");

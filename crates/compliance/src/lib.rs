@@ -13,6 +13,7 @@ mod assistant;
 mod bundling;
 mod checks;
 mod claim;
+mod course;
 mod day;
 mod disputes;
 mod finding;

@@ -11,6 +11,7 @@ mod document;
 mod editions;
 mod load;
 mod payer_rows;
+mod record_rows;
 mod rows;
 
 pub use book::{CodeState, Rulebook};
@@ -20,6 +21,8 @@ pub use claim_rows::{
 };
 pub use load::RulebookError;
 pub use payer_rows::{ActiveTreatment, ExcludedProfession, Flag, NotPayable, Payer, Policy, PolicyKind};
+pub(crate) use record_rows::plain_code;
+pub use record_rows::{Diagnosis, EvaluationLevel, Monitoring, PayerTerms, SmallestChange};
 pub use rows::{
     Basis, Code, Contact, Fee, FindingText, Method, Mue, Pooled, Retired, ServiceRole, Setting, Source,
     Therapy, UnitRuleRow, WordList,

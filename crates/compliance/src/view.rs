@@ -13,8 +13,9 @@ use chart::time::ClockTime;
 use chart::visit::{Activity, activity_field};
 use chrono::NaiveDate;
 
+use crate::course::Course;
 use crate::day::{Day, PoolWork, Seg, seg};
-use crate::rulebook::{Code, Flag, Payer, Rulebook};
+use crate::rulebook::{Code, Flag, Payer, PayerTerms, Rulebook};
 use crate::units::{UnitMap, count};
 use crate::words::Words;
 
@@ -35,6 +36,8 @@ pub(crate) struct View<'a> {
     pub(crate) payer: Option<&'a Payer>,
     pub(crate) rule: Option<UnitRule>,
     pub(crate) day: Day<'a>,
+    /// The episode up to this note.
+    pub(crate) course: Course<'a>,
     /// Units of every pool of the day.
     pub(crate) counted: BTreeMap<Option<Discipline>, Counted>,
     /// Stretches of other notes in which a provider of this note treated somebody.
@@ -89,6 +92,7 @@ impl<'a> View<'a> {
             payer,
             rule: payer.and_then(|payer| payer.unit_rule),
             day,
+            course: Course::of(facts),
             counted,
             others,
         }
@@ -156,6 +160,21 @@ impl<'a> View<'a> {
     /// A plain field of the episode, trimmed; empty if absent.
     pub(crate) fn episode_field(&self, name: &str) -> &str {
         self.facts.episode.as_ref().and_then(|e| e.fields.get(name)).map_or("", |text| text.trim())
+    }
+    /// A date among the episode's fields.
+    pub(crate) fn episode_date(&self, name: &str) -> Option<NaiveDate> {
+        self.episode_field(name).parse().ok()
+    }
+    /// The payer's terms that hold on the date.
+    pub(crate) fn terms(&self) -> Option<&'a PayerTerms> {
+        let date = self.date.unwrap_or(self.facts.as_of);
+        let terms = self.payer.and_then(|payer| self.book.records.terms.get(&payer.id));
+        terms.filter(|terms| terms.from <= date)
+    }
+    /// The offset of the note's clock from UTC, in minutes.
+    pub(crate) fn offset_minutes(&self) -> i16 {
+        let started = || self.own().find_map(|seg| seg.value.start);
+        self.note.check_in.or_else(started).map_or(0, ClockTime::offset_minutes)
     }
     /// The words of a list.
     pub(crate) fn words(&self, list: &str) -> &'a [String] {

@@ -26,6 +26,16 @@ pub(crate) const LISTS_READ: &[&str] = &[
     "usual-population-diagnoses",
     "deficit-words",
     "task-words",
+    "modifier-order",
+    "visit-codes",
+    "separate-visit-modifiers",
+    "telehealth-places",
+    "video-modifiers",
+    "audio-modifiers",
+    "presentations",
+    "decisions",
+    "diagnoses-of-seven-characters",
+    "kinds-of-amendments",
 ];
 
 /// A text as its words in lower case.

@@ -6,6 +6,10 @@
 mod carried;
 mod lines;
 mod pairs;
+mod special;
+mod thresholds;
+
+pub(super) use thresholds::dollars;
 
 use super::check::Check;
 use crate::view::View;
@@ -37,7 +41,21 @@ pub(super) const CHECKS: &[Check] = &[
         run: pairs::pairs,
     },
     Check { pushes: &["ncci-59-without-pair", "ncci-59-prefer-x"], run: pairs::purpose },
+    Check { pushes: &["ncci-cross-discipline", "note-region-missing"], run: pairs::day },
     Check { pushes: &["ncci-table-stale"], run: pairs::edition },
+    Check { pushes: &["modifier-discipline-for-chiropractor"], run: special::chiropractor },
+    Check { pushes: &["modifier-order"], run: special::order },
+    Check { pushes: &["abn-missing-for-ga"], run: special::notice },
+    Check { pushes: &["at-on-maintenance"], run: special::maintenance },
+    Check { pushes: &["cmt-part-missing"], run: special::examined },
+    Check { pushes: &["em-25-missing", "em-25-on-therapy-eval"], run: special::separate_visit },
+    Check { pushes: &["telehealth-modifier-place"], run: special::telehealth },
+    Check {
+        pushes: &["kx-required", "kx-before-threshold", "review-threshold-crossed", "threshold-near"],
+        run: thresholds::yearly,
+    },
+    Check { pushes: &["kx-attestation-missing"], run: thresholds::reasoned },
+    Check { pushes: &["mppr-estimate"], run: thresholds::reduced },
 ];
 
 /// Whether a line carries the yearly threshold's attestation.

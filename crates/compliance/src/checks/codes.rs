@@ -1,17 +1,28 @@
 //! Codes: known on the date, payable, of the right discipline, not contradicting each other.
 
+mod diagnoses;
+mod record;
+
 use super::check::Check;
 use crate::finding::{Findings, finding};
 use crate::rulebook::{Basis, CodeState, ServiceRole};
 use crate::view::{View, deed};
 
 pub(super) const CHECKS: &[Check] = &[
-    Check { pushes: &["unknown-code", "code-retired"], run: known },
+    Check { pushes: &["code-unknown", "code-retired"], run: known },
     Check { pushes: &["code-not-payable-by-payer"], run: payable },
     Check { pushes: &["code-discipline-mismatch"], run: discipline },
     Check { pushes: &["code-two-evaluations", "code-evaluation-plus-reevaluation"], run: evaluations },
     Check { pushes: &["code-unlisted-needs-text"], run: unlisted },
     Check { pushes: &["code-diagnosis-missing"], run: diagnosis },
+    Check { pushes: &["code-diagnosis-invalid"], run: diagnoses::valid },
+    Check { pushes: &["code-diagnosis-unspecific"], run: diagnoses::open },
+    Check { pushes: &["code-diagnosis-not-supporting"], run: diagnoses::supporting },
+    Check { pushes: &["code-reevaluation-unjustified"], run: record::reevaluation },
+    Check { pushes: &["code-evaluation-level-unsupported"], run: record::level },
+    Check { pushes: &["code-service-not-in-plan"], run: record::plan },
+    Check { pushes: &["code-rtm-threshold"], run: record::monitoring },
+    Check { pushes: &["code-duplicate-line"], run: record::duplicate },
 ];
 
 fn known(view: &View<'_>, out: &mut Findings<'_>) {
@@ -26,7 +37,7 @@ fn known(view: &View<'_>, out: &mut Findings<'_>) {
                 out.push(draft.value("successor", successor));
             }
             CodeState::Unknown => {
-                out.push(finding("unknown-code").value("code", &code).value("date", date));
+                out.push(finding("code-unknown").value("code", &code).value("date", date));
             }
         }
     }

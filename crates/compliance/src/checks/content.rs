@@ -193,7 +193,7 @@ fn deficit(view: &View<'_>, out: &mut Findings<'_>) {
         .and_then(|episode| episode.visits_by_code.get(first.code()))
         .copied()
         .unwrap_or(0);
-    if visits >= 3 && view.note.measures.is_empty() {
+    if i64::from(visits) >= view.setting("objective_test_by_visit") && view.note.measures.is_empty() {
         out.push(about("note-objective-test-missing", &segs).value("visits", visits));
     }
 }

@@ -1,15 +1,20 @@
 //! The payer: known, reviewed, and what its policies say about a family of services. All of it is data.
 
+use chart::episode::field;
+
 use super::check::Check;
 use super::content::{diagnoses, examined};
 use crate::finding::{Findings, finding};
-use crate::rulebook::{Policy, PolicyKind};
+use crate::rulebook::{Flag, Policy, PolicyKind};
 use crate::view::View;
 use crate::words::{Words, diagnosis_in};
 
 pub(super) const CHECKS: &[Check] = &[
     Check { pushes: &["payer-missing", "payer-profile-missing", "payer-profile-stale"], run: profile },
     Check { pushes: &[], run: policies },
+    Check { pushes: &["payer-improvement-window"], run: improvement },
+    Check { pushes: &["payer-contractor-policy"], run: contractor },
+    Check { pushes: &["payer-rate-information"], run: rate },
 ];
 
 fn profile(view: &View<'_>, out: &mut Findings<'_>) {
@@ -27,6 +32,49 @@ fn profile(view: &View<'_>, out: &mut Findings<'_>) {
                 );
             }
         }
+    }
+}
+
+/// Payers that pay only where improvement is expected within a time.
+fn improvement(view: &View<'_>, out: &mut Findings<'_>) {
+    let Some(days) = view.terms().and_then(|terms| terms.improvement_days) else { return };
+    let begun = view.episode_date(field::ESTABLISHED).or(view.course.first_day()).or(view.date);
+    let last = begun.and_then(|begun| begun.checked_add_days(chrono::Days::new(u64::from(days))));
+    let entered = view.episode_field(field::IMPROVEMENT_BY);
+    let goals = view.facts.episode.iter().flat_map(|episode| episode.goals.values());
+    let expected =
+        view.episode_date(field::IMPROVEMENT_BY).or_else(|| goals.filter_map(|goal| goal.due).min());
+    if entered == "no" || expected.zip(last).is_some_and(|(expected, last)| expected > last) {
+        let expected = expected.filter(|_| entered != "no").map_or("never".to_owned(), |day| day.to_string());
+        let draft = finding("payer-improvement-window").value("expected", expected).value("days", days);
+        out.push(draft.value("payer", view.payer_text()));
+    }
+}
+
+/// Payers whose local contractors publish policies: the clinic says which contractor is its own.
+fn contractor(view: &View<'_>, out: &mut Findings<'_>) {
+    let set = view.facts.settings.get("local_contractor").is_some_and(|text| !text.trim().is_empty());
+    if view.has(Flag::ContractorPolicies, false) && !set {
+        out.push(finding("payer-contractor-policy").value("payer", view.payer_text()));
+    }
+}
+
+/// The families of services the rates were surveyed for.
+const SURVEYED: &str = "retraining";
+
+/// What the units are expected to come to, by the payer's average rate.
+fn rate(view: &View<'_>, out: &mut Findings<'_>) {
+    let rate =
+        view.payer.and_then(|payer| payer.rate_cents).filter(|_| view.setting("payment_estimates") != 0);
+    let Some(rate) = rate else { return };
+    let own = view.own_codes();
+    let surveyed = |code: &chart::code::ServiceCode| {
+        own.contains(code) && view.row(code).and_then(|row| row.content_family.as_deref()) == Some(SURVEYED)
+    };
+    for (code, units) in view.lines().into_iter().filter(|(code, _)| surveyed(code)) {
+        let amount = u64::from(rate).saturating_mul(u64::from(units));
+        let draft = finding("payer-rate-information").value("code", code).value("units", units);
+        out.push(draft.value("amount", super::bundling::dollars(amount)).value("payer", view.payer_text()));
     }
 }
 

@@ -18,7 +18,6 @@ pub(super) const CHECKS: &[Check] = &[
     Check { pushes: &["aide-provided", "provider-state-delegation"], run: aides },
     Check { pushes: &["student-alone"], run: students },
     Check { pushes: &["assistant-scope", "assistant-supervision-missing"], run: assistants },
-    Check { pushes: &["assistant-clinician-participation-missing"], run: participation },
     Check { pushes: &["provider-license-expired", "provider-excluded"], run: licences },
     Check { pushes: &["provider-npi-missing-or-bad"], run: identifier },
     Check { pushes: &["provider-not-allowed-for-code"], run: allowed },
@@ -133,12 +132,6 @@ fn assistants(view: &View<'_>, out: &mut Findings<'_>) {
     }
 }
 
-fn participation(view: &View<'_>, out: &mut Findings<'_>) {
-    if view.facts.episode.as_ref().and_then(|episode| episode.therapist_took_part) == Some(false) {
-        out.push(finding("assistant-clinician-participation-missing"));
-    }
-}
-
 fn licences(view: &View<'_>, out: &mut Findings<'_>) {
     let date = view.date.unwrap_or(view.facts.as_of);
     for id in view.performers() {
@@ -164,7 +157,7 @@ fn identifier(view: &View<'_>, out: &mut Findings<'_>) {
 }
 
 /// Ten digits whose Luhn sum, with the issuer prefix 80840 before them (24 of the sum), is a multiple of ten.
-fn npi_is_valid(npi: &str) -> bool {
+pub(super) fn npi_is_valid(npi: &str) -> bool {
     let digits: Vec<u32> = npi.chars().filter_map(|c| c.to_digit(10)).collect();
     if digits.len() != 10 || npi.len() != 10 {
         return false;

@@ -12,6 +12,7 @@ use super::claim_rows::{
 };
 use super::editions::{LimitTable, PairTable, choose};
 use super::payer_rows::{Payer, Policy};
+use super::record_rows::RecordRows;
 use super::rows::{Code, FindingText, Mue, Pooled, Retired, Setting, Source, UnitRuleRow, WordList};
 
 /// Whether a code may be used on a date.
@@ -49,6 +50,7 @@ pub struct Rulebook {
     pub(crate) modifier_sets: BTreeMap<String, ModifierSet>,
     pub(crate) plan_modifiers: Vec<PlanModifier>,
     pub(crate) assistant_splits: Vec<AssistantSplit>,
+    pub(crate) records: RecordRows,
     pub(crate) deadlines: Vec<Deadline>,
     pub(crate) modifier_orders: Vec<ModifierOrder>,
     pub(crate) pairs: Vec<PairTable>,

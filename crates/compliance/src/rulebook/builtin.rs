@@ -12,5 +12,8 @@ pub(super) const FILES: &[(&str, &str)] = &[
     ("thresholds.toml", include_str!("../../../../rules/thresholds.toml")),
     ("ncci_practitioner.toml", include_str!("../../../../rules/ncci_practitioner.toml")),
     ("ncci_hospital.toml", include_str!("../../../../rules/ncci_hospital.toml")),
+    ("visits.toml", include_str!("../../../../rules/visits.toml")),
+    ("records.toml", include_str!("../../../../rules/records.toml")),
+    ("diagnoses.toml", include_str!("../../../../rules/diagnoses.toml")),
     ("findings.toml", include_str!("../../../../rules/findings.toml")),
 ];

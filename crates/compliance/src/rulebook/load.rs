@@ -12,6 +12,7 @@ use super::claim_rows::{
 };
 use super::editions::{LimitTable, PairTable};
 use super::payer_rows::{Payer, Policy};
+use super::record_rows::{RecordFile, RecordRows};
 use super::rows::{Code, FindingText, Pooled, Retired, Setting, Source, UnitRuleRow, WordList};
 
 /// Why rule data was refused.
@@ -54,6 +55,7 @@ struct File {
     pair: Vec<Pair>,
     limit_edition: Vec<Edition>,
     limit: Vec<Limit>,
+    records: RecordFile,
 }
 
 /// `source = "key"` in the edition file, `[[source]]` in the file of sources.
@@ -128,6 +130,7 @@ fn empty() -> Rulebook {
         modifier_orders: Vec::new(),
         pairs: Vec::new(),
         limits: Vec::new(),
+        records: RecordRows::default(),
     }
 }
 
@@ -158,6 +161,9 @@ impl Loader {
             let Some(from) = file.from else { return Err(self.wrong("the edition has no start date")) };
             self.book.edition = name;
             self.book.edition_from = from;
+        }
+        for source in self.book.records.take(file.records) {
+            self.cite(&source);
         }
         self.take_codes(file.code, file.retired, file.rule, file.pooled)?;
         self.take_payers(file.payer, file.policy)?;
@@ -357,6 +363,14 @@ impl Loader {
             if !self.book.lists.contains_key(*list) {
                 return Err(whole(format!("the word list `{list}` is missing")));
             }
+        }
+        for setting in crate::checks::SETTINGS_READ {
+            if !self.book.settings.contains_key(*setting) {
+                return Err(whole(format!("the setting `{setting}` is missing")));
+            }
+        }
+        if let Some(payer) = self.book.records.terms.keys().find(|id| !self.book.payers.contains_key(*id)) {
+            return Err(whole(format!("terms are given for the unknown payer `{payer}`")));
         }
         let ordered = self.book.modifier_orders.iter().flat_map(|order| &order.sets).map(String::as_str);
         for set in MODIFIER_SETS_READ.iter().copied().chain(ordered) {

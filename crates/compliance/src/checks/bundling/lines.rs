@@ -10,7 +10,7 @@ use crate::rulebook::{AssistantModifier, Flag, ServiceRole, Therapy};
 use crate::view::{View, is_assistant};
 
 /// Whether the note records modifiers at all.
-fn recorded(view: &View<'_>) -> bool {
+pub(super) fn recorded(view: &View<'_>) -> bool {
     view.note.fields.keys().any(|name| name == "modifiers" || name.starts_with("modifiers."))
 }
 
@@ -136,15 +136,13 @@ fn assistant_row<'a>(view: &View<'a>) -> Option<&'a AssistantModifier> {
     view.book.assistant_modifiers.iter().find(|row| row.discipline == discipline && row.from <= date)
 }
 
-/// Most modifiers a claim line holds.
-const MOST_MODIFIERS: usize = 4;
-
 pub(super) fn form(view: &View<'_>, out: &mut Findings<'_>) {
     let notice = |name: &str| view.book.modifiers(name);
+    let most = view.setting("line_modifiers_max");
     for code in view.own_codes() {
         let given = modifiers(view, &code);
         let has = |set: &[String]| given.iter().any(|m| set.contains(m));
-        if given.len() > MOST_MODIFIERS {
+        if i64::try_from(given.len()).is_ok_and(|given| given > most) {
             out.push(finding("modifier-too-many").value("code", &code).value("count", given.len()));
         }
         if has(notice("notice-voluntary")) && !has(notice("notice-excluded")) {

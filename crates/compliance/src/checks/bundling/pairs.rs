@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use chart::code::ServiceCode;
+use chart::code::{Discipline, ServiceCode};
 use chrono::NaiveDate;
 
 use super::carried::{modifiers, regions};
@@ -66,6 +66,32 @@ fn overlap(view: &View<'_>, pair: &PairFound) -> Option<u32> {
         .into_iter()
         .flat_map(|a| second.iter().map(move |b| a.overlap(*b).count()).collect::<Vec<_>>());
     shared.max().filter(|minutes| *minutes > 0)
+}
+
+/// The disciplines of the day that gave a code.
+fn disciplines(view: &View<'_>, code: &ServiceCode) -> BTreeSet<Option<Discipline>> {
+    let pools = view.day.pools.iter();
+    let gave = pools.filter(|(_, pool)| {
+        let work = &pool.work;
+        work.entered.contains_key(code) || work.minutes.contains_key(code) || work.done.contains(code)
+    });
+    gave.map(|(discipline, _)| discipline.clone()).collect()
+}
+
+/// Pairs over several disciplines, and pairs that turn on regions nobody recorded.
+pub(super) fn day(view: &View<'_>, out: &mut Findings<'_>) {
+    for pair in found(view) {
+        let draft = |check| finding(check).value("first", &pair.first).value("second", &pair.second);
+        let across = disciplines(view, &pair.first).is_disjoint(&disciplines(view, &pair.second));
+        let marked = distinct(view, &pair.first).or_else(|| distinct(view, &pair.second)).is_some();
+        if across && !marked {
+            out.push(draft("ncci-cross-discipline"));
+        }
+        let adjusts = view.row(&pair.first).is_some_and(|row| row.role == Some(ServiceRole::Manipulation));
+        if adjusts && pair.opens && regions(view, &pair.second).is_empty() {
+            out.push(draft("note-region-missing"));
+        }
+    }
 }
 
 pub(super) fn purpose(view: &View<'_>, out: &mut Findings<'_>) {
