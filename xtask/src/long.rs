@@ -1,8 +1,8 @@
 //! The runs that take minutes or hours: the ordinary tests with larger numbers.
 //!
 //! Nothing here tests anything itself. It hands a number to the tests through the environment
-//! (`GAITWAY_KILLS`, `GAITWAY_SEEDS`, `GAITWAY_SEED`, `PROPTEST_CASES`) and refuses to call a run
-//! without a single test a success.
+//! (`GAITWAY_KILLS`, `GAITWAY_SEEDS`, `GAITWAY_SEED`, `PROPTEST_CASES`) or to the fuzz targets, and
+//! refuses to call a run without a single test a success.
 
 use std::path::Path;
 
@@ -31,27 +31,68 @@ fn sim_setting(args: &[String]) -> Result<(&'static str, u64), String> {
     }
 }
 
-/// The property tests of the library crates, with this many cases each.
-///
-/// A test that fixes its own number of cases keeps it.
+const FUZZ: &str = "cargo xtask fuzz [N | TARGET [N [SEED]] | TARGET --guided SECONDS]";
+
+/// How the compiler marks which branches an input took, for libFuzzer; known to stable compilers.
+const GUIDED: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+    -Clink-dead-code -Ccodegen-units=1";
+
+/// What a call of `fuzz` asks for.
+#[derive(Debug, PartialEq, Eq)]
+enum Fuzz {
+    /// The property tests with this many cases, and every target with ten times as many inputs.
+    Everything(u64),
+    /// One target, with these arguments.
+    One(Vec<String>),
+    /// One target under libFuzzer, for this many seconds.
+    Guided(String, u64),
+}
+
+fn fuzz_asked(args: &[String]) -> Result<Fuzz, String> {
+    match args {
+        [target, flag, seconds] if flag == "--guided" => {
+            Ok(Fuzz::Guided(target.clone(), read(seconds, FUZZ)?))
+        }
+        [first, ..] if first.parse::<u64>().is_err() => Ok(Fuzz::One(args.to_vec())),
+        _ => Ok(Fuzz::Everything(number(args, CASES, FUZZ)?)),
+    }
+}
+
+/// The property tests of the library crates and the fuzz targets. A test that fixes its own number of
+/// cases keeps it.
 pub fn fuzz(root: &Path, args: &[String]) -> Result<(), String> {
-    let cases = number(args, CASES, "cargo xtask fuzz [N]")?;
-    let mut test = shell::cargo(
-        root,
-        &[
-            "test",
-            "--workspace",
-            "--exclude",
-            "system-tests",
-            "--exclude",
-            "gaitway",
-            "--exclude",
-            "xtask",
-            "--tests",
-        ],
-    );
-    test.env("PROPTEST_CASES", cases.to_string());
-    shell::step(test)
+    match fuzz_asked(args)? {
+        Fuzz::Everything(cases) => {
+            let mut test = shell::cargo(root, &["test", "--workspace"]);
+            for package in ["system-tests", "gaitway", "xtask", "fuzz"] {
+                test.args(["--exclude", package]);
+            }
+            test.arg("--tests").env("PROPTEST_CASES", cases.to_string());
+            shell::step(test)?;
+            targets(root, &["all".to_owned(), cases.saturating_mul(10).to_string()])
+        }
+        Fuzz::One(args) => targets(root, &args),
+        Fuzz::Guided(target, seconds) => guided(root, &target, seconds),
+    }
+}
+
+fn targets(root: &Path, args: &[String]) -> Result<(), String> {
+    shell::step_with(shell::cargo(root, &["run", "--release", "--package", "fuzz", "--"]), args)
+}
+
+/// Builds one target with marks on every branch and lets libFuzzer loose on the corpus.
+fn guided(root: &Path, target: &str, seconds: u64) -> Result<(), String> {
+    let corpus = root.join("target").join("guided").join("corpus");
+    targets(root, &["expand".to_owned(), corpus.to_string_lossy().into_owned()])?;
+    let about = shell::output(shell::rustc(root, &["-vV"]))?;
+    let host =
+        about.lines().find_map(|line| line.strip_prefix("host: ")).ok_or("rustc does not name its host")?;
+    let mut run = shell::cargo(root, &["run", "--release", "--package", "fuzz", "--features", "guided"]);
+    run.args(["--target", host, "--target-dir", "target/guided", "--bin"]).arg(format!("guided-{target}"));
+    run.arg("--").arg(corpus.join(target)).arg(format!("-max_total_time={seconds}"));
+    run.args(["-max_len=8192", "-timeout=10", "-print_final_stats=1"]).env("RUSTFLAGS", GUIDED);
+    shell::step(run)
 }
 
 fn system_tests(root: &Path, filter: &str, (name, value): (&str, u64)) -> Result<(), String> {
@@ -96,6 +137,16 @@ mod tests {
         assert_eq!(sim_setting(&words("")), Ok(("GAITWAY_SEEDS", SEEDS)));
         assert_eq!(sim_setting(&words("12")), Ok(("GAITWAY_SEEDS", 12)));
         assert_eq!(sim_setting(&words("--seed 7")), Ok(("GAITWAY_SEED", 7)));
+    }
+
+    #[test]
+    fn everything_one_target_and_a_guided_target_are_told_apart() {
+        let asked = |text: &str| fuzz_asked(&words(text));
+        assert_eq!(asked(""), Ok(Fuzz::Everything(CASES)));
+        assert_eq!(asked("500"), Ok(Fuzz::Everything(500)));
+        assert_eq!(asked("gate 9 2"), Ok(Fuzz::One(words("gate 9 2"))));
+        assert_eq!(asked("frame --guided 60"), Ok(Fuzz::Guided("frame".to_owned(), 60)));
+        assert!(asked("frame --guided soon").unwrap_err().ends_with(FUZZ));
     }
 
     #[test]

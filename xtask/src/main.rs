@@ -16,7 +16,10 @@ cargo xtask <what>
   crash [N]            the kill tests, N kills (100)
   sim [N | --seed S]   the simulator, N seeds (200), or one seed again
   load [args]          build gaitway for speed and run `gaitway load` with these arguments
-  fuzz [N]             the property tests of the library crates, N cases each (20000)
+  fuzz [N]             the property tests of the library crates, N cases each (20000), then every
+                       fuzz target with ten times as many inputs
+  fuzz TARGET [N [SEED]]        one target: gate, prescan, frame, journal
+  fuzz TARGET --guided SECONDS  one target under libFuzzer, led by the branches it takes
 ";
 
 fn main() -> ExitCode {

@@ -11,6 +11,14 @@ pub fn cargo(root: &Path, args: &[&str]) -> Command {
     command
 }
 
+/// A `rustc` command in the project's root.
+pub fn rustc(root: &Path, args: &[&str]) -> Command {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let mut command = Command::new(rustc);
+    command.current_dir(root).args(args);
+    command
+}
+
 /// The command as a person would type it.
 pub fn spoken(command: &Command) -> String {
     let mut words: Vec<String> = command

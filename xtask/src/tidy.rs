@@ -158,7 +158,8 @@ fn rust_habits(file: &TextFile, declared: Option<bool>, found: &mut Found) {
         forbid(&source.code, &format!("{unfinished} !"), &format!("has `{unfinished}!`"));
     }
     forbid(&source.code, "# [ ignore", "ignores a test");
-    let tests = only_tests || path.starts_with("tests/") || path.contains("/tests/");
+    let in_tests = ["tests/", "fuzz/"].into_iter().any(|room| path.starts_with(room));
+    let tests = only_tests || in_tests || path.contains("/tests/");
     if !tests {
         forbid(&source.product_code, ". unwrap ( )", "has `.unwrap()` outside tests");
         // A message in words tells `Option`'s and `Result`'s from a method of the same name.

@@ -18,6 +18,9 @@ mod honest;
 #[path = "gate/hostile.rs"]
 mod hostile;
 #[cfg(test)]
+#[path = "gate/laws.rs"]
+mod laws;
+#[cfg(test)]
 #[path = "gate/mutants.rs"]
 mod mutants;
 #[cfg(test)]

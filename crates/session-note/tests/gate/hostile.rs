@@ -113,6 +113,11 @@ fn references_to_what_does_not_exist_are_refused() {
     check_op("object that is itself", 126, op(Some(own(19)), field("x"), put(1), &[]));
     check_op("delete without pred", 123, op(Some(id(15)), field("side"), OpType::Delete, &[]));
     check_op("remove another's pred", 123, op(Some(id(1)), element(id(14)), OpType::Delete, &[id(13)]));
+    let aim = op(None, field("aim"), OpType::Make(ObjType::Text), &[]);
+    let stray = insert(Some(own(19)), element(id(14)), put("x"));
+    check("insert after an element of another text", 208, change(vec![aim.clone(), stray]));
+    let stray = op(Some(own(19)), element(id(14)), OpType::Delete, &[id(14)]);
+    check("remove an element of another text", 208, change(vec![aim, stray]));
     let twice = op(Some(id(1)), element(id(14)), OpType::Delete, &[id(14)]);
     check("remove twice", 209, change(vec![twice.clone(), twice]));
 }

@@ -142,7 +142,7 @@ fn some_id(change: &ExpandedChange, all: &[Change], dice: &mut Dice) -> OpId {
     }
 }
 
-fn break_change(change: &mut ExpandedChange, all: &[Change], dice: &mut Dice) {
+pub(crate) fn break_change(change: &mut ExpandedChange, all: &[Change], dice: &mut Dice) {
     let (id, second) = (some_id(change, all, dice), some_id(change, all, dice));
     let other = all[dice.below(all.len())].clone();
     let at = dice.below(change.operations.len());

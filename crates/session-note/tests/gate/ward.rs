@@ -134,15 +134,16 @@ fn code(chance: &mut Chance) -> &'static str {
 
 fn fact(chance: &mut Chance) -> (&'static str, Value) {
     let units = chance.below(4);
-    match chance.below(8) {
+    // The payer most often, so that people disagree on something.
+    match chance.below(14) {
         0 => ("provider", json!(PersonId::from_bytes([1 + units as u8; 16]))),
         1 => ("date", json!(format!("2026-03-1{units}"))),
         2 => ("place", json!("11")),
-        3 => ("payer", json!(["medicare_ffs", "commercial"][units % 2])),
-        4 => ("diagnoses", json!(vec!["I63.9"; units])),
-        5 => ("tie_pick", json!({ "97110": units })),
-        6 => ("billed_units", json!({ "97110": units.to_string() })),
-        _ => ("totals", json!({ "timed": 20 + units })),
+        3 => ("diagnoses", json!(vec!["I63.9"; units])),
+        4 => ("tie_pick", json!({ "97110": units })),
+        5 => ("billed_units", json!({ "97110": units.to_string() })),
+        6 => ("totals", json!({ "timed": 20 + units })),
+        _ => ("payer", json!(["medicare_ffs", "commercial"][units % 2])),
     }
 }
 
@@ -254,16 +255,21 @@ impl Ward {
     }
 
     fn command(&mut self, who: usize) -> Command {
-        let seen = Seen::of(&self.editors[who].note, &mut self.chance);
+        let disputed = !dispute::disputes(&self.editors[who].note.read_visit().value).is_empty();
         let place = loop {
             let place = self.chance.below(COMMANDS);
-            if !seen.disputes.is_empty() && self.chance.below(4) == 0 {
+            if disputed && self.chance.below(2) == 0 {
                 break 7;
             }
             if place != 22 || self.signing {
                 break place;
             }
         };
+        self.command_at(who, place)
+    }
+
+    pub(crate) fn command_at(&mut self, who: usize, place: usize) -> Command {
+        let seen = Seen::of(&self.editors[who].note, &mut self.chance);
         let json = draw_json(place, &seen, &mut self.chance);
         let command: Command =
             serde_json::from_value(json.clone()).unwrap_or_else(|error| panic!("{json}: {error}"));
