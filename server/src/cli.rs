@@ -4,10 +4,12 @@
 //! when something did not work.
 
 mod enter;
+mod explain;
 mod files;
 mod make;
 mod outcome;
 mod remote;
+mod rules;
 mod server;
 
 use std::process::ExitCode;
@@ -54,6 +56,11 @@ enum Command {
     Status(remote::Status),
     /// Computes units and findings: JSON lines in, one JSON line out for each
     Assess(files::Assess),
+    /// Tells a note's units, bill and findings as sentences to be read aloud
+    Explain(explain::Explain),
+    /// Lists, shows and checks the rules, says what they cover, loads official quarters
+    #[command(subcommand)]
+    Rules(rules::RulesCommand),
     /// Runs files of worked cases and compares the answers
     Vectors(files::Vectors),
     /// Checks the chain of a record that no server is using; changes nothing
@@ -87,6 +94,8 @@ fn run(cli: Cli) -> Outcome {
         Command::Token(args) => remote::token(&args),
         Command::Status(args) => remote::status(&args),
         Command::Assess(args) => files::assess(&args),
+        Command::Explain(args) => explain::explain(&args),
+        Command::Rules(command) => rules::rules(command),
         Command::Vectors(args) => files::vectors(&args),
         Command::Verify(args) => files::verify(&args),
         Command::Tablet(args) => Ok(crate::tablet::run(args)),

@@ -91,6 +91,10 @@ impl DataDir {
     pub fn config(&self) -> PathBuf {
         self.root.join("gaitway.toml")
     }
+    /// The clinic's own rule files, if there are any.
+    pub fn rules(&self) -> PathBuf {
+        self.root.join("rules")
+    }
     /// The record.
     pub fn record(&self) -> PathBuf {
         self.root.join("record")

@@ -87,9 +87,18 @@ fn check_keys(record: &Record, keys: &Keys) -> Result<(), OpenError> {
     opened.map(drop).map_err(|error| OpenError::OtherKeys(error.to_string()))
 }
 
-/// The built-in rules, with files of a directory in the place of those of the same name.
+/// The built-in rules, with files of a directory beside them or in the place of those of the same name.
 pub fn rulebook(overrides: Option<&Path>) -> Result<Rulebook, OpenError> {
-    let Some(dir) = overrides else { return Ok(Rulebook::builtin()?) };
+    let files = rule_files(overrides)?;
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    Ok(Rulebook::parse(&files)?)
+}
+
+/// The rule files behind [`rulebook`]: names and texts.
+pub fn rule_files(overrides: Option<&Path>) -> Result<Vec<(String, String)>, OpenError> {
+    let built_in =
+        Rulebook::builtin_files().iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+    let Some(dir) = overrides else { return Ok(built_in.collect()) };
     let unreadable = |reason: String| OpenError::RuleFiles(dir.display().to_string(), reason);
     let mut found: Vec<(String, String)> = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(|error| unreadable(error.to_string()))? {
@@ -103,9 +112,9 @@ pub fn rulebook(overrides: Option<&Path>) -> Result<Rulebook, OpenError> {
     if found.is_empty() {
         return Err(unreadable("there is no .toml file".to_owned()));
     }
-    let kept = Rulebook::builtin_files().iter().filter(|(name, _)| found.iter().all(|(new, _)| new != name));
-    let mut files: Vec<(&str, &str)> = kept.copied().collect();
-    files.extend(found.iter().map(|(name, text)| (name.as_str(), text.as_str())));
-    files.sort_unstable();
-    Ok(Rulebook::parse(&files)?)
+    let kept: Vec<(String, String)> =
+        built_in.filter(|(name, _)| found.iter().all(|(new, _)| new != name)).collect();
+    found.extend(kept);
+    found.sort_unstable();
+    Ok(found)
 }

@@ -98,6 +98,10 @@ fn config(tablet: &OneShot, online: bool) -> Result<DriverConfig, String> {
     if let Some(server) = &tablet.server {
         config.server = Some(address::ServerAddress::parse(server)?);
     }
+    let rules = home.dir().join("rules");
+    if rules.is_dir() {
+        config.rulebook = Some(crate::opening::rulebook(Some(&rules)).map_err(|error| error.to_string())?);
+    }
     config.person = tablet.person.or(config.person);
     config.online = online;
     config.clock_offset_ms = tablet.clock_offset_ms;

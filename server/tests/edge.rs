@@ -16,5 +16,7 @@ mod commands;
 mod http;
 #[path = "edge/lifecycle.rs"]
 mod lifecycle;
+#[path = "edge/rules.rs"]
+mod rules;
 #[path = "edge/sockets.rs"]
 mod sockets;

@@ -16,6 +16,7 @@ mod claim;
 mod course;
 mod day;
 mod disputes;
+mod explain;
 mod finding;
 pub mod limits;
 mod payment;
@@ -27,6 +28,7 @@ mod view;
 mod words;
 
 pub use assess::assess_line;
+pub use explain::explain;
 pub use recompute::{BillIf, bill_change, bills_by_choice, recompute};
 pub use rulebook::{Rulebook, RulebookError};
 pub use vectors::{Failure, VectorOutcome, run_vectors};

@@ -6,10 +6,13 @@
 
 mod book;
 mod builtin;
+pub mod catalogue;
 mod claim_rows;
+mod coverage;
 mod document;
 mod editions;
 mod load;
+pub mod official;
 mod payer_rows;
 mod record_rows;
 mod rows;
@@ -19,6 +22,7 @@ pub use claim_rows::{
     AssistantModifier, AssistantSplit, Bucket, Conversion, Deadline, Edition, Limit, ModifierOrder,
     ModifierSet, Pair, PlanModifier, YearAmounts,
 };
+pub use coverage::Coverage;
 pub use load::RulebookError;
 pub use payer_rows::{ActiveTreatment, ExcludedProfession, Flag, NotPayable, Payer, Policy, PolicyKind};
 pub(crate) use record_rows::plain_code;
@@ -44,6 +48,18 @@ impl Rulebook {
     /// None as shipped (a test parses it); the type says what a broken copy would answer.
     pub fn builtin() -> Result<Self, RulebookError> {
         Self::parse(builtin::FILES)
+    }
+
+    /// The built-in files with others beside them; one of the same name takes a built-in file's place. A file
+    /// that says `overrides = true` is read after all others, and its rows take the place of those of the
+    /// same name.
+    ///
+    /// # Errors
+    /// As [`Rulebook::parse`]: the file, the line and what is wrong.
+    pub fn builtin_with(files: &[(&str, &str)]) -> Result<Self, RulebookError> {
+        let kept = builtin::FILES.iter().filter(|(name, _)| files.iter().all(|(new, _)| new != name));
+        let all: Vec<(&str, &str)> = kept.chain(files).copied().collect();
+        Self::parse(&all)
     }
 
     /// The built-in files by name, for listing and for overriding some of them.

@@ -38,6 +38,8 @@ pub struct VectorOutcome {
     pub failed: Vec<Failure>,
     /// Whether the engine knows this kind of file; if not, nothing was run.
     pub understood: bool,
+    /// Why nothing was run, in one sentence.
+    pub complaint: Option<String>,
 }
 
 type Runner = fn(&Value, &Rulebook) -> CaseResult;
@@ -55,28 +57,28 @@ const KINDS: &[(&str, &[&str], Runner)] = &[
 
 /// Runs a file of cases: a JSON list, or an object with such a list under `cases`.
 pub fn run_vectors(name: &str, text: &str, book: &Rulebook) -> VectorOutcome {
-    let mut outcome =
-        VectorOutcome { name: name.to_owned(), kind: None, passed: 0, failed: Vec::new(), understood: false };
-    let Ok(value) = serde_json::from_str::<Value>(text) else { return outcome };
-    let cases = match &value {
-        Value::Array(cases) => cases,
-        Value::Object(object) => match object.get("cases") {
-            Some(Value::Array(cases)) => cases,
-            _ => return outcome,
-        },
-        _ => return outcome,
+    let mut outcome = VectorOutcome {
+        name: name.to_owned(),
+        kind: None,
+        passed: 0,
+        failed: Vec::new(),
+        understood: false,
+        complaint: None,
     };
-    if cases.is_empty() || cases.len() > limits::VECTOR_CASES {
-        return outcome;
-    }
-    let mut kinds = Vec::new();
-    for case in cases {
-        let kind = KINDS.iter().find(|(_, fields, _)| fields.iter().all(|field| case.get(field).is_some()));
-        match kind {
-            Some(kind) => kinds.push((case, kind)),
-            None => return outcome,
+    let value: Value = match serde_json::from_str(text) {
+        Ok(value) => value,
+        Err(error) => {
+            outcome.complaint = Some(format!("this is not JSON: {error}"));
+            return outcome;
         }
-    }
+    };
+    let kinds = match cases(&value).and_then(|cases| kinds_of(cases)) {
+        Ok(kinds) => kinds,
+        Err(complaint) => {
+            outcome.complaint = Some(complaint);
+            return outcome;
+        }
+    };
     outcome.understood = true;
     outcome.kind = kinds.first().map(|(_, (kind, ..))| (*kind).to_owned());
     for (index, (case, (.., run))) in kinds.into_iter().enumerate() {
@@ -90,4 +92,43 @@ pub fn run_vectors(name: &str, text: &str, book: &Rulebook) -> VectorOutcome {
         }
     }
     outcome
+}
+
+fn cases(value: &Value) -> Result<&[Value], String> {
+    let list = match value {
+        Value::Array(cases) => Some(cases),
+        Value::Object(object) => object.get("cases").and_then(Value::as_array),
+        _ => None,
+    };
+    match list {
+        None => Err("a file of cases is a JSON list, or an object with one under `cases`".to_owned()),
+        Some(cases) if cases.is_empty() => Err("there is no case in it".to_owned()),
+        Some(cases) if cases.len() > limits::VECTOR_CASES => {
+            Err(format!("a file may have {} cases", limits::VECTOR_CASES))
+        }
+        Some(cases) => Ok(cases),
+    }
+}
+
+type Kinds<'v> = Vec<(&'v Value, &'static (&'static str, &'static [&'static str], Runner))>;
+
+fn kinds_of(cases: &[Value]) -> Result<Kinds<'_>, String> {
+    let mut kinds = Vec::new();
+    for (index, case) in cases.iter().enumerate() {
+        let knows = |fields: &[&str]| fields.iter().all(|field| case.get(field).is_some());
+        let Some(kind) = KINDS.iter().find(|(_, fields, _)| knows(fields)) else {
+            let given: Vec<String> =
+                case.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect();
+            let known: Vec<String> =
+                KINDS.iter().map(|(name, fields, _)| format!("{name} ({})", fields.join(", "))).collect();
+            return Err(format!(
+                "case {} is of no known kind: it has {}; known are {}",
+                index + 1,
+                if given.is_empty() { "no fields".to_owned() } else { given.join(", ") },
+                known.join("; ")
+            ));
+        };
+        kinds.push((case, kind));
+    }
+    Ok(kinds)
 }

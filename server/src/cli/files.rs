@@ -122,7 +122,8 @@ pub(crate) fn vectors(args: &Vectors) -> Outcome {
 
 fn print_outcome(outcome: &VectorOutcome) -> Result<(), Failure> {
     if !outcome.understood {
-        return say(format!("{}: this file holds no cases that the engine understands", outcome.name));
+        let why = outcome.complaint.as_deref().unwrap_or("nothing was run");
+        return say(format!("{}: this file holds no cases that the engine understands: {why}", outcome.name));
     }
     for failure in &outcome.failed {
         say(format!("{}: {}", outcome.name, failure.case))?;
@@ -140,6 +141,7 @@ fn as_json(outcome: &VectorOutcome) -> serde_json::Value {
         .collect();
     json!({
         "file": outcome.name, "kind": outcome.kind, "understood": outcome.understood,
+        "complaint": outcome.complaint,
         "passed": outcome.passed, "failed": failed,
     })
 }

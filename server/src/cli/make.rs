@@ -70,7 +70,7 @@ pub(crate) struct Serve {
     /// What is logged: error, warn, info, debug or trace
     #[arg(long)]
     log: Option<String>,
-    /// A directory of rule files that take the place of built-in ones
+    /// A directory of rule files beside the built-in ones; `rules` in the clinic's directory if there is one
     #[arg(long)]
     rules: Option<PathBuf>,
 }
@@ -93,7 +93,8 @@ pub(crate) fn serve(args: &Serve) -> Outcome {
         }
     }
     config.behind_tls_proxy |= args.behind_tls_proxy;
-    config.rules = args.rules.clone().or(config.rules);
+    let own_rules = || Some(data.rules()).filter(|rules| rules.is_dir());
+    config.rules = args.rules.clone().or(config.rules).or_else(own_rules);
     config.check().map_err(usage)?;
     let faults =
         Faults::parse(&std::env::var("GAITWAY_KILL_AT").unwrap_or_default()).map_err(Failure::Usage)?;

@@ -117,6 +117,11 @@ impl Rulebook {
         self.sources.get(key).map_or("", |source| source.text.as_str())
     }
 
+    /// A counting rule in words: its name, its source, its first day.
+    pub fn unit_rule_words(&self, rule: UnitRule) -> Option<(&str, &str, NaiveDate)> {
+        self.unit_rules.get(&rule).map(|row| (row.label.as_str(), self.source(&row.source), row.from))
+    }
+
     /// The words of a list; empty if there is no such list (loading checks that there is).
     pub(crate) fn words(&self, list: &str) -> &[String] {
         self.lists.get(list).map_or(&[], |list| &list.words)

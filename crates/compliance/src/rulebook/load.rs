@@ -17,10 +17,12 @@ use super::rows::{Code, FindingText, Pooled, Retired, Setting, Source, UnitRuleR
 
 /// Why rule data was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{file}: {sentence}")]
+#[error("{file}{}: {sentence}", line.map_or(String::new(), |line| format!(", line {line}")))]
 pub struct RulebookError {
     /// The file at fault.
     pub file: String,
+    /// The line, from 1, where one is known.
+    pub line: Option<usize>,
     /// What is wrong, in one sentence.
     pub sentence: String,
 }
@@ -29,6 +31,7 @@ pub struct RulebookError {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct File {
+    overrides: bool,
     name: Option<String>,
     from: Option<NaiveDate>,
     #[serde(rename = "source")]
@@ -82,25 +85,59 @@ struct Loader {
     book: Rulebook,
     cited: Vec<(String, String)>,
     file: String,
+    /// The text of the file, to find a row's line.
+    text: String,
+    /// Whether the file's rows take the place of earlier ones.
+    overriding: bool,
 }
 
 pub(super) fn load(files: &[(&str, &str)]) -> Result<Rulebook, RulebookError> {
-    let mut loader = Loader { book: empty(), cited: Vec::new(), file: String::new() };
+    let mut loader = Loader {
+        book: empty(),
+        cited: Vec::new(),
+        file: String::new(),
+        text: String::new(),
+        overriding: false,
+    };
     let mut hasher = blake3::Hasher::new();
     let mut sorted = files.to_vec();
     sorted.sort();
+    let mut parsed: Vec<(&str, &str, File)> = Vec::new();
     for (name, text) in sorted {
         for part in [name, text] {
             hasher.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
             hasher.update(part.as_bytes());
         }
+        parsed.push((name, text, parse(name, text)?));
+    }
+    // What overrides comes last; otherwise the order of the names.
+    parsed.sort_by_key(|(.., file)| file.overrides);
+    for (name, text, file) in parsed {
         name.clone_into(&mut loader.file);
-        let file: File = toml::from_str(text).map_err(|error| loader.wrong(error.message()))?;
+        text.clone_into(&mut loader.text);
+        loader.overriding = file.overrides;
         loader.take(file)?;
     }
     loader.book.fingerprint = hasher.finalize().to_hex().to_string();
-    loader.check()?;
+    loader.check(files)?;
     Ok(loader.book)
+}
+
+fn parse(name: &str, text: &str) -> Result<File, RulebookError> {
+    toml::from_str(text).map_err(|error| RulebookError {
+        file: name.to_owned(),
+        line: error
+            .span()
+            .and_then(|span| text.get(..span.start))
+            .map(|before| before.matches('\n').count() + 1),
+        sentence: error.message().replace('\n', " "),
+    })
+}
+
+/// The last line of a text that holds a quoted word.
+fn line_of(text: &str, word: &str) -> Option<usize> {
+    let quoted = format!("\"{word}\"");
+    text.lines().enumerate().filter(|(_, line)| line.contains(&quoted)).last().map(|(index, _)| index + 1)
 }
 
 fn empty() -> Rulebook {
@@ -137,7 +174,20 @@ fn empty() -> Rulebook {
 impl Loader {
     fn wrong(&self, sentence: impl Into<String>) -> RulebookError {
         let sentence: String = sentence.into();
-        RulebookError { file: self.file.clone(), sentence: sentence.replace('\n', " ") }
+        RulebookError { file: self.file.clone(), line: None, sentence: sentence.replace('\n', " ") }
+    }
+
+    /// Wrong in the row that names a word.
+    fn wrong_at(&self, word: &str, sentence: String) -> RulebookError {
+        RulebookError { file: self.file.clone(), line: line_of(&self.text, word), sentence }
+    }
+
+    /// Whether a row that is there already is a mistake.
+    fn twice(&self, word: &str, there: bool, what: &str) -> Result<(), RulebookError> {
+        if there && !self.overriding {
+            return Err(self.wrong_at(word, format!("the {what} `{word}` stands twice")));
+        }
+        Ok(())
     }
 
     fn cite(&mut self, source: &str) {
@@ -149,9 +199,8 @@ impl Loader {
             Some(SourceField::Table(sources)) => {
                 for row in sources {
                     let key = row.key.clone();
-                    if self.book.sources.insert(key.clone(), row).is_some() {
-                        return Err(self.wrong(format!("the source `{key}` stands twice")));
-                    }
+                    let there = self.book.sources.insert(key.clone(), row).is_some();
+                    self.twice(&key, there, "source")?;
                 }
             }
             Some(SourceField::Key(key)) => self.cite(&key),
@@ -222,9 +271,8 @@ impl Loader {
         for row in codes {
             self.cite(&row.source);
             let number = row.number.clone();
-            if self.book.codes.insert(number.clone(), row).is_some() {
-                return Err(self.wrong(format!("the code {number} stands twice")));
-            }
+            let there = self.book.codes.insert(number.clone(), row).is_some();
+            self.twice(number.as_str(), there, "code")?;
         }
         for row in &retired {
             self.cite(&row.source);
@@ -250,15 +298,24 @@ impl Loader {
     fn take_payers(&mut self, payers: Vec<Payer>, policies: Vec<Policy>) -> Result<(), RulebookError> {
         for row in payers {
             self.cite(&row.source);
+            if self.overriding {
+                self.book.payer_names.retain(|_, id| *id != row.id);
+            }
             for name in std::iter::once(&row.id).chain(&row.aliases) {
-                if self.book.payer_names.insert(name.clone(), row.id.clone()).is_some() {
-                    return Err(self.wrong(format!("the payer name `{name}` stands twice")));
+                if let Some(other) = self.book.payer_names.insert(name.clone(), row.id.clone()) {
+                    let sentence = format!("the payer name `{name}` stands twice: `{other}` has it too");
+                    return Err(self.wrong_at(name, sentence));
                 }
             }
             self.book.payers.insert(row.id.clone(), row);
         }
         for row in &policies {
             self.cite(&row.source);
+            if self.overriding {
+                let same =
+                    |old: &Policy| (&old.payer, &old.family, old.kind) == (&row.payer, &row.family, row.kind);
+                self.book.policies.retain(|old| !same(old));
+            }
         }
         self.book.policies.extend(policies);
         Ok(())
@@ -273,9 +330,8 @@ impl Loader {
         for row in findings {
             self.cite(&row.source);
             let check = row.check().to_owned();
-            if self.book.findings.insert(check.clone(), row).is_some() {
-                return Err(self.wrong(format!("the finding of the check `{check}` stands twice")));
-            }
+            let there = self.book.findings.insert(check.clone(), row).is_some();
+            self.twice(&check, there, "finding of the check")?;
         }
         for row in lists {
             self.cite(&row.source);
@@ -291,6 +347,9 @@ impl Loader {
     fn take_pairs(&mut self, editions: Vec<Edition>, pairs: Vec<Pair>) -> Result<(), RulebookError> {
         let edition = self.one_edition(&editions, !pairs.is_empty(), "pairs")?;
         let Some(edition) = edition else { return Ok(()) };
+        if self.overriding {
+            self.book.pairs.retain(|old| !same_edition(&old.edition, &edition));
+        }
         if self.book.pairs.iter().any(|old| same_edition(&old.edition, &edition)) {
             return Err(self.wrong(format!("the {} pairs of {} stand twice", edition.setting, edition.name)));
         }
@@ -305,6 +364,9 @@ impl Loader {
 
     fn take_limits(&mut self, editions: Vec<Edition>, limits: Vec<Limit>) -> Result<(), RulebookError> {
         let Some(edition) = self.one_edition(&editions, !limits.is_empty(), "limits")? else { return Ok(()) };
+        if self.overriding {
+            self.book.limits.retain(|old| !same_edition(&old.edition, &edition));
+        }
         if self.book.limits.iter().any(|old| same_edition(&old.edition, &edition)) {
             return Err(self.wrong(format!("the {} limits of {} stand twice", edition.setting, edition.name)));
         }
@@ -337,16 +399,19 @@ impl Loader {
     }
 
     /// What no single row can show: that everything named exists.
-    fn check(&mut self) -> Result<(), RulebookError> {
+    fn check(&mut self, files: &[(&str, &str)]) -> Result<(), RulebookError> {
         if let Some((file, key)) =
             self.cited.iter().find(|(_, key)| !self.book.sources.contains_key(key.as_str()))
         {
+            let text = files.iter().find(|(name, _)| name == file).map_or("", |(_, text)| text);
             return Err(RulebookError {
                 file: file.clone(),
+                line: line_of(text, key),
                 sentence: format!("the citation `{key}` is in no list of sources"),
             });
         }
-        let whole = |sentence: String| RulebookError { file: "the rulebook".to_owned(), sentence };
+        let whole =
+            |sentence: String| RulebookError { file: "the rulebook".to_owned(), line: None, sentence };
         if self.book.edition.is_empty() {
             return Err(whole("the edition has no name".to_owned()));
         }
