@@ -24,6 +24,9 @@ mod laws;
 #[path = "gate/mutants.rs"]
 mod mutants;
 #[cfg(test)]
+#[path = "gate/rows.rs"]
+mod rows;
+#[cfg(test)]
 #[path = "gate/rules.rs"]
 mod rules;
 #[cfg(test)]

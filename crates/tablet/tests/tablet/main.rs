@@ -10,6 +10,7 @@
 
 mod drafts;
 mod feed;
+mod hostile;
 mod safe;
 mod verdicts;
 mod world;
