@@ -120,7 +120,7 @@ pub struct EnrolInput {
     pub public_key: chart::ids::Digest,
 }
 
-/// Held work to be released.
+/// Held work to be released or rejected.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReleaseInput {
@@ -128,7 +128,7 @@ pub struct ReleaseInput {
     pub document: DocumentId,
     /// The held changes.
     pub hashes: BTreeSet<ChangeHash>,
-    /// The supervisor who releases them.
+    /// The supervisor who decides it.
     pub by: PersonId,
     /// Why.
     pub reason: String,

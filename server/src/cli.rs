@@ -8,6 +8,7 @@ mod explain;
 mod files;
 mod make;
 mod outcome;
+mod quarantine;
 mod remote;
 mod rules;
 mod server;
@@ -47,9 +48,9 @@ enum Command {
     /// Lets tablets in, lists and revokes them
     #[command(subcommand)]
     Device(remote::DeviceCommand),
-    /// Lists and releases work that is held back
+    /// Lists, shows, releases and rejects work that is held back
     #[command(subcommand)]
-    Quarantine(remote::QuarantineCommand),
+    Quarantine(quarantine::QuarantineCommand),
     /// Makes (or withdraws) a person's access token for the review pages
     Token(remote::TokenCommand),
     /// Says how a running server is doing
@@ -69,6 +70,9 @@ enum Command {
     Tablet(crate::tablet::TabletArgs),
     /// Starts a clinic of invented people and shows what happens when the network fails
     Demo(crate::demo::DemoArgs),
+    /// Judges one case from the standard input; what a server runs to try dangerous work apart
+    #[command(hide = true)]
+    JudgeOne,
     /// Plays a clinic's day through real tablets against a real server and prints what it cost
     Load(crate::load::LoadArgs),
 }
@@ -90,7 +94,7 @@ fn run(cli: Cli) -> Outcome {
         Command::Appointment(args) => enter::appointment(args),
         Command::Setting(args) => enter::setting(args),
         Command::Device(args) => remote::device(args),
-        Command::Quarantine(args) => remote::quarantine(args),
+        Command::Quarantine(args) => quarantine::quarantine(args),
         Command::Token(args) => remote::token(&args),
         Command::Status(args) => remote::status(&args),
         Command::Assess(args) => files::assess(&args),
@@ -100,6 +104,7 @@ fn run(cli: Cli) -> Outcome {
         Command::Verify(args) => files::verify(&args),
         Command::Tablet(args) => Ok(crate::tablet::run(args)),
         Command::Demo(args) => Ok(crate::demo::run(&args)),
+        Command::JudgeOne => make::judge_one(),
         Command::Load(args) => Ok(crate::load::run(&args)),
     }
 }

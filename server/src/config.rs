@@ -66,7 +66,8 @@ pub const KEYS: [&str; 7] =
     ["listen", "behind_tls_proxy", "log_format", "log", "connections_max", "documents_resident_max", "rules"];
 
 /// Variables of the environment that are no keys of the file.
-const OTHER_VARIABLES: [&str; 4] = ["GAITWAY_DATA", "GAITWAY_SERVER", "GAITWAY_TOKEN", "GAITWAY_KILL_AT"];
+const OTHER_VARIABLES: [&str; 5] =
+    ["GAITWAY_DATA", "GAITWAY_SERVER", "GAITWAY_TOKEN", "GAITWAY_KILL_AT", "GAITWAY_JUDGING_FAULT"];
 
 /// What `init` writes: every key with its meaning, all commented out.
 pub const TEMPLATE: &str = "\

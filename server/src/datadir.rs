@@ -99,6 +99,10 @@ impl DataDir {
     pub fn record(&self) -> PathBuf {
         self.root.join("record")
     }
+    /// The mark of what is being judged.
+    pub fn judging(&self) -> PathBuf {
+        self.root.join("judging")
+    }
     /// Where a running server listens; gone when it has stopped cleanly.
     pub fn address(&self) -> PathBuf {
         self.root.join("server.address")

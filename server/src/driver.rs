@@ -18,6 +18,7 @@ use hub::{ConnectionId, Hub, HubError, Ticket};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::faults::Faults;
+use crate::judge::{Judge, JudgeConfig};
 use crate::limits;
 use crate::record::Record;
 
@@ -62,16 +63,21 @@ pub fn start(
     hub: Hub,
     record: Record,
     faults: Faults,
+    judge: JudgeConfig,
     runtime: tokio::runtime::Handle,
 ) -> std::io::Result<(Driver, DriverThread)> {
     let (inbox, events) = mpsc::channel(limits::INBOX);
-    let (outcomes, ends) = mpsc::unbounded_channel();
+    let (outcomes, committed) = mpsc::unbounded_channel();
+    let (judgements, judged) = mpsc::unbounded_channel();
     let (stop, stopped) = oneshot::channel();
     let (ending, ended) = oneshot::channel();
     let gauges = Arc::new(Gauges::default());
     let pool = Arc::new(Pool::default());
     let committer = committer::Committer::start(record.clone(), outcomes)?;
-    let state = run::State::new(hub, record, committer, faults, Arc::clone(&gauges), Arc::clone(&pool));
+    let judge = Judge::start(judge, judgements)?;
+    let crew = run::Crew { committer, judge };
+    let ends = run::Ends { committed, judged };
+    let state = run::State::new(hub, record, crew, faults, Arc::clone(&gauges), Arc::clone(&pool));
     let thread = std::thread::Builder::new()
         .name("driver".to_owned())
         .stack_size(limits::DRIVER_STACK_BYTES)

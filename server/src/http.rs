@@ -9,6 +9,7 @@ mod enrol;
 mod fault;
 mod guard;
 mod health;
+mod quarantine;
 mod review;
 mod sign_in;
 mod sync;
@@ -32,6 +33,7 @@ const STYLE: &str = include_str!("pages/style.css");
 pub fn router(app: Arc<App>) -> Router {
     let timed = Router::new()
         .nest("/v1/admin", admin::routes())
+        .nest("/v1/admin/quarantine", quarantine::routes())
         .merge(review::routes())
         .route("/v1/enrol", routing::post(enrol::enrol))
         .route("/healthz", routing::get(health::healthz))

@@ -2,7 +2,8 @@
 //! pure machines below. It decides nothing about charts, units or findings.
 //!
 //! Reading direction: `cli` is the command; `init` makes a clinic's directory and `serve` runs a server
-//! on it; `driver` is the one thread that owns the hub; `http` is what it answers; `pages` turn values
+//! on it; `driver` is the one thread that owns the hub, `judge` the one that
+//! judges; `http` is what it answers; `pages` turn values
 //! into HTML. What a request may cost stands in `limits`.
 
 pub mod access;
@@ -18,6 +19,7 @@ pub mod edge;
 pub mod faults;
 pub mod http;
 pub mod init;
+pub mod judge;
 pub mod limits;
 pub mod load;
 pub mod logging;

@@ -27,14 +27,29 @@ pub const DRAIN_TIME: Duration = Duration::from_secs(5);
 pub const INBOX: usize = 64;
 /// Events the driver takes before it lets the hub work and commit.
 pub const EVENTS_IN_A_ROW: usize = 64;
-/// Steps of judging and recomputing between two looks at the inbox.
+/// Steps of recomputing between two looks at the inbox.
 pub const WORK_STEPS: usize = 8;
+/// No further step is begun after this long.
+pub const WORK_TIME: Duration = Duration::from_millis(4);
 /// Bytes waiting to leave for one connection; above it its session waits.
 pub const OUTBOX_BYTES: usize = 1 << 20;
 /// Bytes waiting to leave for all connections; above it each may have only one frame waiting.
 pub const OUTBOX_ALL_BYTES: usize = 128 << 20;
 /// The driver's stack: documents are nested, and judging them recurses.
 pub const DRIVER_STACK_BYTES: usize = 64 << 20;
+/// How often the server may die of one note's work before it is held untried.
+pub const DEATHS_MAX: u32 = 3;
+/// How long the judge may take for one case. Cases are small, so a longer one never ends: the server ends
+/// itself, and the next start tries the case apart.
+pub const JUDGING_TIME: Duration = Duration::from_secs(60);
+/// How long a child may judge one case, and how much processor time it gets.
+pub const APART_TIME: Duration = Duration::from_secs(10);
+/// How long all children of one case may take together.
+pub const APART_ALL_TIME: Duration = Duration::from_secs(45);
+/// Address space of a child, its stacks included.
+pub const APART_MEMORY_BYTES: u64 = 1 << 30;
+/// Bytes of a case.
+pub const APART_BYTES: u64 = 256 << 20;
 /// Rows of a list, unless asked for fewer.
 pub const ROWS: usize = 50;
 /// Most rows of a list.

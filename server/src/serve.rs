@@ -20,6 +20,7 @@ use crate::config::{Config, ConfigError};
 use crate::datadir::{DataDir, DataError};
 use crate::driver::{self, DriverThread};
 use crate::faults::{Faults, KillPoint};
+use crate::judge::{JudgeConfig, Planted};
 use crate::opening::{self, OpenError, Opened};
 use crate::{http, limits};
 
@@ -50,13 +51,16 @@ pub enum ServeError {
 }
 
 /// Serves a clinic until a signal says to stop.
-pub fn serve(data: &DataDir, config: &Config, faults: Faults) -> Result<(), ServeError> {
+pub fn serve(data: &DataDir, config: &Config, faults: Faults, planted: Planted) -> Result<(), ServeError> {
     config.check()?;
     let keys = data.read_keys()?;
     let access = Access::open(data)?;
     faults.pass(KillPoint::DuringStart);
     if faults.is_armed() {
         tracing::warn!("GAITWAY_KILL_AT is set: this server ends itself on purpose");
+    }
+    if planted.is_planted() {
+        tracing::warn!("GAITWAY_JUDGING_FAULT is set: this server ends itself on purpose");
     }
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(ServeError::Threads)?;
@@ -67,9 +71,10 @@ pub fn serve(data: &DataDir, config: &Config, faults: Faults) -> Result<(), Serv
     for sentence in sentences {
         tracing::warn!(sentence, "opening the record");
     }
+    let judge = JudgeConfig { mark: Some(data.judging()), planted };
     // From here on an early return must stop the driver, so that the record is closed in order.
     let (driver, thread) =
-        driver::start(hub, record, faults, runtime.handle().clone()).map_err(ServeError::Threads)?;
+        driver::start(hub, record, faults, judge, runtime.handle().clone()).map_err(ServeError::Threads)?;
     let app = Arc::new(App {
         driver,
         access,

@@ -204,6 +204,8 @@ open_code! {
         MissingDependency = 13,
         /// Held: judging it brought the server down; it waits for a person.
         NeedsAttention = 14,
+        /// Rejected: a supervisor decided that held work is to be made again.
+        Declined = 15,
     }
 }
 

@@ -8,11 +8,13 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
+mod apart;
 mod bad_input;
 mod day;
 mod demo;
 mod house;
 mod kill;
+mod quarantine;
 mod reconnect;
 mod sim;
 mod support;

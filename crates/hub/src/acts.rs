@@ -1,19 +1,20 @@
-//! Administrative acts: reference data, enrolment, revocation, release. Each becomes an entry and is done
+//! Administrative acts: reference data, enrolment, revocation. Each becomes an entry and is done
 //! when that entry is durable.
 
 use std::collections::BTreeSet;
 
 use chart::entropy::{Entropy, draw};
-use chart::ids::{ChangeHash, DeviceId, Digest, DocumentId, PersonId};
-use chart::reference::{Device, Reference, Role, Scope};
+use chart::ids::{DeviceId, Digest, PersonId};
+use chart::reference::{Device, Reference, Scope};
 use chart::time::Timestamp;
-use store::{Key, StoreReader};
+use store::{Key, NewEntry, StoreReader};
 use sync_protocol::ReferenceKind;
 
 use crate::entry::{Audit, CLAIM_KIND, DEVICE_KIND, Head, Id, ReferenceHead};
 use crate::hub::{After, Code, Enrolment, Hub, HubError, Ticket};
 use crate::keys;
 use crate::limits::{CODE_LIFE_MS, CODES_MAX};
+use crate::record::RecordError;
 
 impl Hub {
     /// Writes a piece of reference data; tablets that follow it get it in their feed.
@@ -193,56 +194,29 @@ impl Hub {
         Ok(ticket)
     }
 
-    /// Releases held changes: the original bytes are judged and, if they fit, admitted under their
-    /// original author.
-    ///
-    /// # Errors
-    /// When the person may not release, or nothing of it is held.
-    #[expect(clippy::too_many_arguments, reason = "a release names who, what and why")]
-    pub fn release(
-        &mut self,
-        now: Timestamp,
-        entropy: &mut dyn Entropy,
-        reader: &dyn StoreReader,
-        document: DocumentId,
-        hashes: &[ChangeHash],
-        by: PersonId,
-        reason: &str,
-    ) -> Result<Ticket, HubError> {
-        self.must_be_writable()?;
-        let supervises = |person: &chart::reference::Person| person.roles.contains(&Role::Supervisor);
-        if !self.directory.active(by) || !self.directory.people.get(&by).is_some_and(supervises) {
-            return Err(HubError::Refused("only a supervisor releases held work".to_owned()));
-        }
-        if reason.trim().is_empty() {
-            return Err(HubError::Refused("a release needs a reason".to_owned()));
-        }
-        let released = self.release_held(entropy, reader, document, hashes)?;
-        if released == 0 {
-            return Err(HubError::Refused("nothing of this is held".to_owned()));
-        }
-        let told: Vec<String> = hashes.iter().map(ToString::to_string).collect();
-        let record = serde_json::json!({
-            "document": document, "changes": told, "by": by, "reason": reason, "released": released,
-        });
-        let ticket = self.audit(now, entropy, "release", &record)?;
-        self.pump(reader);
-        Ok(ticket)
-    }
-
-    fn audit(
+    pub(crate) fn audit(
         &mut self,
         now: Timestamp,
         entropy: &mut dyn Entropy,
         act: &str,
         record: &serde_json::Value,
     ) -> Result<Ticket, HubError> {
-        let head = Head::Audit(Audit { act: act.to_owned(), at_ms: now.unix_ms() });
-        let names = vec![keys::audit(&self.record.vault)];
-        let entry = self.record.seal_plain(entropy, names, &head, record.to_string().as_bytes())?;
+        let entry = self.audit_entry(now, entropy, act, record)?;
         let ticket = self.ticket();
         self.push_entry(None, entry, vec![After::Done(ticket)]);
         Ok(ticket)
+    }
+
+    pub(crate) fn audit_entry(
+        &self,
+        at: Timestamp,
+        entropy: &mut dyn Entropy,
+        act: &str,
+        record: &serde_json::Value,
+    ) -> Result<NewEntry, RecordError> {
+        let head = Head::Audit(Audit { act: act.to_owned(), at_ms: at.unix_ms() });
+        let names = vec![keys::audit(&self.record.vault)];
+        self.record.seal_plain(entropy, names, &head, record.to_string().as_bytes())
     }
 }
 

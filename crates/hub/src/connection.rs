@@ -1,7 +1,7 @@
 //! One tablet's connection as the hub sees it: the protocol machine, who proved what, and how far the
 //! feed has been sent. Holds nothing that must survive.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chart::ids::{DeviceId, PersonId};
 use chart::reference::Scope;
@@ -31,6 +31,18 @@ pub(crate) struct Following {
     pub(crate) live: bool,
     /// Whether a page was sent since the pull: an empty first page tells the tablet it is up to date.
     pub(crate) answered: bool,
+}
+
+/// The first of those connections a rule is about, if they are more than it allows.
+pub(crate) fn one_too_many<K: Ord + Copy>(
+    connections: &BTreeMap<K, Connection>,
+    most: usize,
+    about: impl Fn(&Connection) -> bool,
+) -> Option<K> {
+    let open = |connection: &Connection| !connection.session.is_closed() && about(connection);
+    let mut found = connections.iter().filter(|(_, connection)| open(connection)).map(|(id, _)| *id);
+    let first = found.next();
+    if found.count() >= most { first } else { None }
 }
 
 impl Connection {

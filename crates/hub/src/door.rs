@@ -21,7 +21,9 @@ use crate::entry::{self, Head, Id, Work};
 use crate::hub::{After, Arrived, ConnectionId, Hub};
 use crate::keys;
 use crate::ledger::WorkNote;
-use crate::limits::{LATER_MS, UNJUDGED_BYTES_PER_DEVICE_MAX, UNJUDGED_WORKS_MAX};
+use crate::limits::{
+    LATER_MS, UNJUDGED_BYTES_PER_DEVICE_MAX, UNJUDGED_CHANGES_PER_DEVICE_MAX, UNJUDGED_WORKS_MAX,
+};
 use crate::record::{Opened, RecordError};
 
 /// A refusal at the door.
@@ -141,8 +143,9 @@ impl Hub {
     }
 
     fn check_quota(&self, push: &DocumentPush) -> Result<(), Refusal> {
-        let waiting = self.unjudged_bytes.get(&push.envelope.device).copied().unwrap_or(0);
-        let over = waiting.saturating_add(push.cost_bytes()) > UNJUDGED_BYTES_PER_DEVICE_MAX;
+        let waiting = self.backlog.get(&push.envelope.device).copied().unwrap_or_default();
+        let over = waiting.bytes.saturating_add(push.cost_bytes()) > UNJUDGED_BYTES_PER_DEVICE_MAX
+            || waiting.changes.saturating_add(push.changes.len()) > UNJUDGED_CHANGES_PER_DEVICE_MAX;
         if over || self.unjudged.len() >= UNJUDGED_WORKS_MAX {
             let later = "much work still waits to be judged; send it again later";
             return Err(Refusal {
@@ -261,7 +264,9 @@ impl Hub {
         names.extend(new_actors.into_iter().map(|actor| keys::actor(vault, actor)));
         let body = entry::encode_changes(&push.changes);
         let entry = self.record.seal(reader, entropy, push.document, names, &head, &body)?;
-        *self.unjudged_bytes.entry(push.envelope.device).or_default() += push.cost_bytes();
+        let backlog = self.backlog.entry(push.envelope.device).or_default();
+        backlog.bytes = backlog.bytes.saturating_add(push.cost_bytes());
+        backlog.changes = backlog.changes.saturating_add(push.changes.len());
         let work = Arrived {
             document: push.document,
             note: WorkNote { person: push.envelope.person, device: push.envelope.device, hashes },

@@ -166,7 +166,7 @@ pub(crate) struct ReferenceHead {
 /// Something a person did to the server.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub(crate) struct Audit {
-    /// What: `release`, `enrol`, `revoke`, `code`.
+    /// What: `release`, `reject`, `enrol`, `revoke`, `code`.
     #[n(0)]
     pub act: String,
     /// When, by this server's clock, in milliseconds.

@@ -13,13 +13,14 @@ use store::{Batch, Key, NewEntry, Retained, StoreReader, Tip};
 use sync_protocol::message::{LogPosition, ReceiptItem};
 use sync_protocol::{ErrorCode, Failure, ServerConfig, ServerSession, VERSIONS};
 
-use crate::connection::Connection;
+use crate::connection::{Connection, one_too_many};
 use crate::directory::Directory;
-use crate::ledger::WorkNote;
-use crate::limits::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX};
+use crate::ledger::{Backlog, WorkNote};
+use crate::limits::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, UNPROVEN_CONNECTIONS_MAX};
 use crate::metrics::Metrics;
 use crate::record::{Record, RecordError};
 use crate::resident::Residents;
+use crate::ruling::{Docket, Release};
 
 /// What a hub is given at the start.
 pub struct HubConfig {
@@ -132,7 +133,14 @@ pub struct Hub {
     pub(crate) new_epoch: Option<EpochId>,
     /// Documents with durable work and no verdict, by the first such entry.
     pub(crate) unjudged: BTreeSet<(u64, DocumentId)>,
-    pub(crate) unjudged_bytes: BTreeMap<DeviceId, usize>,
+    /// What each device has waiting for a verdict.
+    pub(crate) backlog: BTreeMap<DeviceId, Backlog>,
+    /// What is being judged.
+    pub(crate) judged_now: Option<(DocumentId, Docket)>,
+    /// The document that was judged last.
+    pub(crate) judged_last: DocumentId,
+    /// Held work that supervisors want admitted.
+    pub(crate) releases: VecDeque<Release>,
     /// Notes whose report may no longer fit its inputs.
     pub(crate) stale: BTreeSet<DocumentId>,
     /// Days and episodes whose notes' reports may no longer fit.
@@ -141,8 +149,8 @@ pub struct Hub {
     pub(crate) uncommitted_places: usize,
     /// The judgement and the snapshots due.
     pub(crate) snapshots_due: BTreeSet<DocumentId>,
-    /// The cost of each piece of work that waits for its verdict.
-    pub(crate) unjudged_cost: BTreeMap<u64, (DeviceId, usize)>,
+    /// The device, the cost and the changes of each piece of work that waits for its verdict.
+    pub(crate) unjudged_cost: BTreeMap<u64, (DeviceId, usize, usize)>,
     /// How many entries of a document are on their way into the log: until they are in, the document can
     /// not be built from it.
     uncommitted: BTreeMap<DocumentId, usize>,
@@ -173,7 +181,10 @@ impl Hub {
             read_only: None,
             new_epoch: None,
             unjudged: BTreeSet::new(),
-            unjudged_bytes: BTreeMap::new(),
+            backlog: BTreeMap::new(),
+            judged_now: None,
+            judged_last: DocumentId::from_bytes([0; 16]),
+            releases: VecDeque::new(),
             stale: BTreeSet::new(),
             touched: BTreeSet::new(),
             uncommitted_places: 0,
@@ -201,6 +212,11 @@ impl Hub {
             limits: sync_protocol::Limits::default(),
         };
         self.connections.insert(id, Connection::new(ServerSession::new(config, now)));
+        // Who says nothing makes room for who has just come.
+        let unproven = |connection: &Connection| connection.device.is_none();
+        if let Some(oldest) = one_too_many(&self.connections, UNPROVEN_CONNECTIONS_MAX, unproven) {
+            self.turn_away(oldest, ErrorCode::Busy, "too many connections wait to say who they are");
+        }
         id
     }
 
@@ -274,7 +290,7 @@ impl Hub {
     pub fn metrics(&self) -> Metrics {
         Metrics {
             connections: self.connections.len() as u64,
-            unjudged: self.unjudged.len() as u64,
+            unjudged: (self.unjudged.len() + usize::from(self.judged_now.is_some())) as u64,
             stale_reports: self.stale.len() as u64,
             resident: self.residents.len() as u64,
             replayed: self.residents.replayed,
@@ -290,6 +306,8 @@ impl Hub {
         self.in_flight.is_none()
             && self.pending.is_empty()
             && self.unjudged.is_empty()
+            && self.releases.is_empty()
+            && self.judged_now.is_none()
             && self.stale.is_empty()
             && self.touched.is_empty()
     }
@@ -298,6 +316,11 @@ impl Hub {
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
         ticket
+    }
+
+    /// An administrative act has ended.
+    pub(crate) fn finish(&mut self, ticket: Ticket, result: Result<(), String>) {
+        self.done.push_back((ticket, result));
     }
 
     pub(crate) fn must_be_writable(&self) -> Result<(), HubError> {
@@ -317,6 +340,7 @@ impl Hub {
     /// Whether all of a document is in the log and judged as far as it can be.
     pub(crate) fn is_at_rest(&self, document: DocumentId) -> bool {
         !self.uncommitted.contains_key(&document)
+            && self.judged_now.as_ref().is_none_or(|(judged, _)| *judged != document)
             && !self.unjudged.iter().any(|(_, waiting)| *waiting == document)
     }
 
@@ -418,6 +442,9 @@ impl Hub {
         self.read_only = Some(sentence.to_owned());
         self.in_flight = None;
         let pending = std::mem::take(&mut self.pending);
+        for release in std::mem::take(&mut self.releases) {
+            self.done.push_back((Ticket(release.ticket), Err(sentence.to_owned())));
+        }
         for step in pending.into_iter().flat_map(|pending| pending.after) {
             if let After::Done(ticket) = step {
                 self.done.push_back((ticket, Err(sentence.to_owned())));

@@ -42,6 +42,13 @@ pub(crate) struct WorkNote {
     pub(crate) hashes: Vec<ChangeHash>,
 }
 
+/// Work of one device that waits for its verdict.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Backlog {
+    pub(crate) bytes: usize,
+    pub(crate) changes: usize,
+}
+
 /// All changes of one document.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ledger {
@@ -53,6 +60,10 @@ pub(crate) struct Ledger {
     pub(crate) told_left: BTreeSet<PersonId>,
     /// The keys under which it was placed, ever.
     pub(crate) place_keys: BTreeSet<Key>,
+    /// Changes by something they build on that was not whole when they came.
+    followers: BTreeMap<ChangeHash, Vec<ChangeHash>>,
+    /// How many changes of each piece of work have no verdict.
+    open: BTreeMap<u64, usize>,
     /// The last entry that is folded in.
     pub(crate) through: u64,
     genesis: Option<ChangeHash>,
@@ -69,19 +80,26 @@ impl Ledger {
 
     /// Notes a change that passed the door and is on its way into the log.
     pub(crate) fn arrive(&mut self, sketch: &ChangeSketch) {
-        self.changes.entry(sketch.hash).or_insert_with(|| Known {
-            seq: None,
-            deps: sketch.deps.clone(),
-            fate: Fate::Unjudged,
-            whole: false,
-        });
+        if self.changes.contains_key(&sketch.hash) {
+            return;
+        }
+        for dep in sketch.deps.iter().filter(|dep| !self.is_whole(dep)).copied().collect::<Vec<_>>() {
+            self.followers.entry(dep).or_default().push(sketch.hash);
+        }
+        let known = Known { seq: None, deps: sketch.deps.clone(), fate: Fate::Unjudged, whole: false };
+        self.changes.insert(sketch.hash, known);
     }
 
     /// Notes that a piece of work is durable at this entry.
     pub(crate) fn durable(&mut self, seq: u64, work: WorkNote, received_at: Timestamp, clock_ahead_ms: i64) {
         for hash in &work.hashes {
-            if let Some(known) = self.changes.get_mut(hash) {
-                known.seq.get_or_insert(seq);
+            if let Some(known) = self.changes.get_mut(hash)
+                && known.seq.is_none()
+            {
+                known.seq = Some(seq);
+                if known.fate == Fate::Unjudged {
+                    *self.open.entry(seq).or_default() += 1;
+                }
             }
         }
         self.arrivals.insert(work.device, Arrival { device: work.device, clock_ahead_ms, received_at });
@@ -94,29 +112,15 @@ impl Ledger {
     /// A change is whole when it is durable and everything it builds on is whole.
     fn spread_whole(&mut self, hashes: Vec<ChangeHash>) {
         let mut candidates = hashes;
-        let mut progressed = true;
-        while progressed {
-            progressed = false;
-            let mut rest = Vec::new();
-            for hash in candidates {
-                if self.is_now_whole(&hash) {
-                    if let Some(known) = self.changes.get_mut(&hash) {
-                        known.whole = true;
-                    }
-                    progressed = true;
-                } else {
-                    rest.push(hash);
-                }
+        while let Some(hash) = candidates.pop() {
+            if !self.is_now_whole(&hash) {
+                continue;
             }
-            candidates = rest;
-            if progressed {
-                // What was waiting for one of these may be complete with it.
-                candidates.extend(self.changes.iter().filter_map(|(hash, known)| {
-                    (!known.whole && known.seq.is_some() && !known.deps.is_empty()).then_some(*hash)
-                }));
-                candidates.sort();
-                candidates.dedup();
+            if let Some(known) = self.changes.get_mut(&hash) {
+                known.whole = true;
             }
+            // What was waiting for this one may be complete with it.
+            candidates.extend(self.followers.remove(&hash).unwrap_or_default());
         }
     }
 
@@ -156,7 +160,16 @@ impl Ledger {
         if let Some(known) = self.changes.get_mut(hash)
             && weight(fate) >= weight(known.fate)
         {
+            let first = known.fate == Fate::Unjudged && fate != Fate::Unjudged;
             known.fate = fate;
+            if let Some(seq) = known.seq.filter(|_| first)
+                && let Some(open) = self.open.get_mut(&seq)
+            {
+                *open = open.saturating_sub(1);
+                if *open == 0 {
+                    self.open.remove(&seq);
+                }
+            }
         }
     }
 
@@ -178,25 +191,40 @@ impl Ledger {
         self.changes.values().any(stays)
     }
 
-    /// The durable, unjudged changes by work, in log order.
-    pub(crate) fn unjudged(&self) -> Vec<(u64, Vec<ChangeHash>)> {
-        let mut found = Vec::new();
-        for (seq, work) in &self.works {
-            let hashes: Vec<ChangeHash> = work
-                .hashes
-                .iter()
-                .filter(|hash| {
-                    self.changes
-                        .get(*hash)
-                        .is_some_and(|known| known.seq == Some(*seq) && known.fate == Fate::Unjudged)
-                })
-                .copied()
-                .collect();
-            if !hashes.is_empty() {
-                found.push((*seq, hashes));
+    /// Whether something of a piece of work has no verdict.
+    pub(crate) fn is_open(&self, work: u64) -> bool {
+        self.open.contains_key(&work)
+    }
+
+    /// Changes that can be judged, at most so many, each after what it builds on and otherwise in log
+    /// order, with the entry of their work. What waits for something missing is not among them.
+    pub(crate) fn next_to_judge(&self, most: usize) -> Vec<(u64, ChangeHash)> {
+        let mut candidates: Vec<(u64, &ChangeHash, &Known)> = Vec::new();
+        for (seq, work) in self.open.keys().filter_map(|seq| Some((*seq, self.works.get(seq)?))) {
+            let known = work.hashes.iter().filter_map(|hash| Some((seq, hash, self.changes.get(hash)?)));
+            candidates.extend(known.filter(|(seq, _, known)| {
+                known.seq == Some(*seq) && known.fate == Fate::Unjudged && known.whole
+            }));
+        }
+        let mut found: Vec<(u64, ChangeHash)> = Vec::new();
+        let mut taken: BTreeSet<ChangeHash> = BTreeSet::new();
+        loop {
+            let before = found.len();
+            candidates.retain(|(seq, hash, known)| {
+                let judged = |dep: &ChangeHash| {
+                    taken.contains(dep) || self.fate(dep).is_some_and(|fate| fate != Fate::Unjudged)
+                };
+                let ready = found.len() < most && known.deps.iter().all(judged);
+                if ready {
+                    taken.insert(**hash);
+                    found.push((*seq, **hash));
+                }
+                !ready
+            });
+            if found.len() == before || found.len() >= most {
+                return found;
             }
         }
-        found
     }
 
     /// When work on the document last came.

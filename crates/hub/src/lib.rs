@@ -4,7 +4,8 @@
 //! happened; after every call it drains: [`Hub::poll_commit`] (at most one batch is in flight; its end
 //! comes back through [`Hub::committed`] or [`Hub::commit_failed`]), [`Hub::poll_keep`],
 //! [`Hub::poll_transmit`], [`Hub::poll_closed`], [`Hub::poll_done`]; while nothing else is ready it calls
-//! [`Hub::work`], and at [`Hub::poll_timeout`] it calls [`Hub::handle_timeout`].
+//! [`Hub::work`] (or [`Hub::derive`], with [`Hub::next_case`] and [`Hub::take_judgement`] beside it, if
+//! it has cases judged on another thread), and at [`Hub::poll_timeout`] it calls [`Hub::handle_timeout`].
 //!
 //! **Durable first, judged second, derived last.** A push passes the door ([`door`]), becomes an entry of
 //! the next batch, and is receipted when that batch is durable. Only then is it judged ([`judging`]); the
@@ -16,6 +17,7 @@
 //! when [`Hub::open`] finds work without a verdict or verdicts without their reports.
 
 mod acts;
+mod case;
 mod connection;
 mod directory;
 mod door;
@@ -28,15 +30,19 @@ mod ledger;
 pub mod limits;
 mod metrics;
 mod record;
+mod release;
 mod reports;
 mod resident;
 mod review;
+mod ruling;
 mod shown;
 mod startup;
 mod supply;
+mod verdicts;
 mod views;
 
+pub use case::{Case, CaseError, Judgement};
 pub use directory::Directory;
 pub use hub::{ConnectionId, Enrolment, Hub, HubConfig, HubError, Ticket};
 pub use metrics::Metrics;
-pub use views::{QuarantineRow, QueueRow, ReviewHistory, ReviewNote};
+pub use views::{QuarantineRow, QuarantinedChange, QuarantinedWork, QueueRow, ReviewHistory, ReviewNote};

@@ -2,9 +2,29 @@
 
 /// Bytes of one device's work that may wait for a verdict; above it the door answers "later".
 pub const UNJUDGED_BYTES_PER_DEVICE_MAX: usize = 32 << 20;
+/// Changes of one device that may wait for a verdict, or for what they build on; above it the door answers
+/// "later".
+pub const UNJUDGED_CHANGES_PER_DEVICE_MAX: usize = 16_384;
 /// Pieces of work that may wait for a verdict, all devices together; above it the door answers "later".
 /// Opening a server looks this far back for work without a verdict, and a batch more.
 pub const UNJUDGED_WORKS_MAX: usize = 4_096;
+/// Changes of one document that are judged together; more wait for the document's next turn.
+pub const CASE_CHANGES_MAX: usize = 256;
+/// Bytes of changes that are judged together; one change always fits.
+pub const CASE_BYTES: usize = 512 << 10;
+/// Operations that are judged together; one change always fits.
+pub const CASE_OPS: u64 = 10_000;
+/// A document whose work waits while the log grows by so many entries is judged before all others, so
+/// that an opening finds it.
+pub const FAIR_ENTRIES: u64 = 4_096;
+/// Changes of one case that are found deadly one by one; above it the whole case is held.
+pub const DEADLY_CHANGES_MAX: usize = 8;
+/// Connections of one device at once; a further one ends the oldest.
+pub const CONNECTIONS_PER_DEVICE_MAX: usize = 4;
+/// Connections at once that have not proved who they are; a further one ends the oldest.
+pub const UNPROVEN_CONNECTIONS_MAX: usize = 64;
+/// Bytes of the reason a supervisor gives.
+pub const REASON_BYTES_MAX: usize = 1_000;
 /// How long a tablet that was told "later" should wait, in milliseconds.
 pub const LATER_MS: u64 = 2_000;
 /// Entries of one batch; more wait for the next.

@@ -18,7 +18,7 @@ use sync_protocol::{Outcome as WireOutcome, ReasonCode};
 
 use crate::entry::{self, Hash, Head, Work};
 use crate::keys;
-use crate::ledger::{Fate, Ledger, WorkNote};
+use crate::ledger::{Fate, Known, Ledger, WorkNote};
 use crate::record::{Opened, Record, RecordError};
 use crate::shown::Shown;
 
@@ -145,7 +145,9 @@ impl Resident {
 
     /// Whether everything known of it is in the log.
     fn is_settled(&self) -> bool {
-        self.ledger.changes.values().all(|known| known.seq.is_some() && known.fate != Fate::Unjudged)
+        // What waits for something missing stays in the log and is found there again.
+        let settled = |known: &Known| known.fate != Fate::Unjudged || !known.whole;
+        self.ledger.changes.values().all(|known| known.seq.is_some() && settled(known))
     }
 
     /// The snapshot to keep, verified by loading it; `None` while work waits or if it does not load.

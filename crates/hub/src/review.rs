@@ -16,8 +16,8 @@ use crate::hub::{Hub, HubError};
 use crate::keys;
 use crate::ledger::Fate;
 use crate::record::RecordError;
-use crate::resident::{fate_of, work_note};
-use crate::views::{QuarantineRow, QueueRow, ReviewHistory, ReviewNote};
+use crate::resident::{fate_of, submitted_of, work_note};
+use crate::views::{QuarantineRow, QuarantinedChange, QuarantinedWork, QueueRow, ReviewHistory, ReviewNote};
 
 impl Hub {
     /// The newest reports before a place in the log, worst first among those returned.
@@ -203,9 +203,22 @@ impl Hub {
         reader: &dyn StoreReader,
         limit: usize,
     ) -> Result<Vec<QuarantineRow>, HubError> {
+        self.quarantine_before(reader, None, limit)
+    }
+
+    /// The same before a place in the log, for the next page.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    pub fn quarantine_before(
+        &mut self,
+        reader: &dyn StoreReader,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<QuarantineRow>, HubError> {
         let name = keys::quarantine(&self.record.vault);
         let mut rows = Vec::new();
-        let mut at_most = u64::MAX;
+        let mut at_most = before.map_or(u64::MAX, |before| before.saturating_sub(1));
         while rows.len() < limit {
             let Some(seq) = reader.find_last(name, at_most)? else { break };
             rows.extend(self.quarantine_row(reader, seq)?);
@@ -215,6 +228,39 @@ impl Hub {
             }
         }
         Ok(rows)
+    }
+
+    /// One of those verdicts with the work it is about; `None` if there is none at this place.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    pub fn quarantined(
+        &mut self,
+        reader: &dyn StoreReader,
+        seq: u64,
+    ) -> Result<Option<QuarantinedWork>, HubError> {
+        let Some(row) = self.quarantine_row(reader, seq)? else { return Ok(None) };
+        let Some(opened) = self.record.open(reader, row.work)? else { return Ok(None) };
+        let Some(Head::Work(work)) = opened.head.clone() else { return Ok(None) };
+        let mut changes = Vec::new();
+        for change in submitted_of(&mut self.record, reader, &opened, &work)? {
+            let sketch = change.candidate.sketch();
+            if row.hashes.contains(&sketch.hash) {
+                changes.push(QuarantinedChange {
+                    hash: sketch.hash,
+                    actor: sketch.actor,
+                    number: sketch.seq,
+                    made_at: sketch.time,
+                    operations: sketch.ops,
+                    builds_on: sketch.deps.clone(),
+                    bytes: change.candidate.bytes().iter().map(|byte| format!("{byte:02x}")).collect(),
+                });
+            }
+        }
+        let carrier = work.carrier.map(|carrier| DeviceId::from_bytes(*carrier));
+        let replaces = entry::change_hashes(&work.replaces);
+        let heads = entry::change_hashes(&work.heads);
+        Ok(Some(QuarantinedWork { row, carrier, counter: work.counter, heads, replaces, changes }))
     }
 
     fn quarantine_of(
@@ -247,7 +293,8 @@ impl Hub {
         let (Some(document), Some(Head::Verdict(verdict))) = (opened.document, opened.head) else {
             return Ok(None);
         };
-        let Some(work) = self.record.open(reader, verdict.work)? else { return Ok(None) };
+        let number = verdict.work;
+        let Some(work) = self.record.open(reader, number)? else { return Ok(None) };
         let Some(Head::Work(work)) = work.head else { return Ok(None) };
         let Verdict { outcome, reason, sentence, hashes, .. } = verdict;
         let fate = fate_of(outcome, reason);
@@ -272,6 +319,7 @@ impl Hub {
             device: DeviceId::from_bytes(*work.device),
             received_at: Timestamp::from_unix_ms(work.received_at_ms),
             open,
+            work: number,
             seq,
         }))
     }

@@ -72,7 +72,7 @@ impl Hub {
             let Some(resident) = self.residents.load(&mut self.record, reader, document, None)? else {
                 continue;
             };
-            if resident.ledger.unjudged().iter().any(|(work, _)| *work == seq) {
+            if resident.ledger.is_open(seq) {
                 self.unjudged.insert((seq, document));
             }
         }

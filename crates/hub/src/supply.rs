@@ -14,12 +14,13 @@ use sync_protocol::message::{
 };
 use sync_protocol::{Acceptance, ErrorCode, RevokeReason, ServerEvent, Standing};
 
+use crate::connection::{Connection, one_too_many};
 use crate::entry::{self, Head, Verdict};
 use crate::feed::on_this_branch;
 use crate::hub::{ConnectionId, Hub};
 use crate::keys;
 use crate::ledger::Fate;
-use crate::limits::PAGE_BYTES_MAX;
+use crate::limits::{CONNECTIONS_PER_DEVICE_MAX, PAGE_BYTES_MAX};
 use crate::record::RecordError;
 use crate::resident::fate_of;
 
@@ -97,7 +98,7 @@ impl Hub {
         }
     }
 
-    fn turn_away(&mut self, connection: ConnectionId, code: ErrorCode, sentence: &str) {
+    pub(crate) fn turn_away(&mut self, connection: ConnectionId, code: ErrorCode, sentence: &str) {
         if let Some(state) = self.connections.get_mut(&connection) {
             state.session.refuse(code, sentence, None);
         }
@@ -148,6 +149,10 @@ impl Hub {
             features: Vec::new(),
             scopes: scopes.iter().map(|scope| name_of(*scope)).collect(),
         };
+        let same = |connection: &Connection| connection.device == Some(hello.device);
+        if let Some(oldest) = one_too_many(&self.connections, CONNECTIONS_PER_DEVICE_MAX - 1, same) {
+            self.turn_away(oldest, ErrorCode::Busy, "this tablet has opened newer connections");
+        }
         let vault = &self.record.vault;
         let mut follows = vec![keys::device(vault, hello.device)];
         if !revoked {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chart::ids::{ChangeHash, DeviceId, DocumentId, PatientId, PersonId};
+use chart::ids::{ActorId, ChangeHash, DeviceId, DocumentId, PatientId, PersonId};
 use chart::report::Severity;
 use chart::time::Timestamp;
 use serde::Serialize;
@@ -99,6 +99,45 @@ pub struct QuarantineRow {
     pub received_at: Timestamp,
     /// Whether it is still so: a release or a later verdict settles it.
     pub open: bool,
+    /// Where the work lies in the log.
+    pub work: u64,
     /// Where the verdict lies in the log.
     pub seq: u64,
+}
+
+/// Something that was not admitted, with the evidence: what was signed, and every byte of it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct QuarantinedWork {
+    /// What became of it.
+    #[serde(flatten)]
+    pub row: QuarantineRow,
+    /// The tablet that brought it, if not its author's.
+    pub carrier: Option<DeviceId>,
+    /// The counter of the signed envelope.
+    pub counter: u64,
+    /// The heads that were signed.
+    pub heads: Vec<ChangeHash>,
+    /// Rejected work of which it is the replay.
+    pub replaces: Vec<ChangeHash>,
+    /// The changes.
+    pub changes: Vec<QuarantinedChange>,
+}
+
+/// A change that was not admitted.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct QuarantinedChange {
+    /// Its hash.
+    pub hash: ChangeHash,
+    /// Who speaks in it.
+    pub actor: ActorId,
+    /// Which of the actor's changes it is, from 1.
+    pub number: u64,
+    /// When it was made, by the tablet's clock.
+    pub made_at: Timestamp,
+    /// How many operations it has.
+    pub operations: u64,
+    /// The changes it builds on.
+    pub builds_on: Vec<ChangeHash>,
+    /// Its bytes as they came, hexadecimal.
+    pub bytes: String,
 }

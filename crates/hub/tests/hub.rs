@@ -553,6 +553,101 @@ fn work_of_a_revoked_tablet_is_held_and_a_supervisor_can_release_it() {
 }
 
 #[test]
+fn rejected_holds_take_what_follows_with_them_and_are_never_released() {
+    let (mut clinic, mut a, _) = two_therapists();
+    let boss = clinic.person(31, Role::Supervisor);
+    let pushes = [a.does(&open_visit(a.author.person)), a.does(&start())];
+    clinic.hub.revoke_device(clinic.now, &mut clinic.entropy, &clinic.store, a.author.device).unwrap();
+    clinic.settle();
+    clinic.now = clinic.now.plus_ms(1000);
+    let mut line = a.connect(&mut clinic, a.caseload());
+    let first = pushes[0].heads.clone();
+    pushes.into_iter().for_each(|push| line.push(&mut clinic, &a, push));
+    let Clinic { hub, store, entropy, now, .. } = &mut clinic;
+    assert!(hub.reject(*now, entropy, store, VISIT, &first, a.author.person, "mine").is_err());
+    assert!(hub.reject(*now, entropy, store, VISIT, &first, boss, " ").is_err());
+    hub.reject(*now, entropy, store, VISIT, &first, boss, "it was made on a stolen tablet").unwrap();
+    clinic.settle();
+    let Clinic { hub, store, entropy, now, .. } = &mut clinic;
+    let refused = hub.release(*now, entropy, store, VISIT, &first, boss, "after all").unwrap_err();
+    assert_eq!(refused.to_string(), "nothing of this is held");
+    let rows = hub.quarantine(store, 10).unwrap();
+    let open: Vec<(&str, &str)> =
+        rows.iter().filter(|row| row.open).map(|row| (row.outcome, row.reason.as_str())).collect();
+    assert_eq!(open, [("rejected", "DependsOn"), ("rejected", "Declined")]);
+    clinic.restart();
+    clinic.settle();
+    let rows = clinic.hub.quarantine(&clinic.store, 10).unwrap();
+    assert_eq!(rows.iter().filter(|row| row.open).count(), 2, "the log says the same");
+}
+
+/// The next case, once these pushes are durable and nothing of them is judged.
+fn case_of(clinic: &mut Clinic, line: &mut Line, pushes: Vec<DocumentPush>) -> hub::Case {
+    for push in pushes {
+        line.session.queue_push(clinic.now, push).unwrap();
+    }
+    while let Some(frame) = line.session.poll_transmit() {
+        let Clinic { hub, store, entropy, now, .. } = clinic;
+        hub.handle_frame(*now, entropy, store, line.connection, &frame);
+    }
+    while clinic.commit() {}
+    clinic.hub.next_case(&clinic.store).expect("work waits for its verdict")
+}
+
+#[test]
+fn what_its_judge_does_not_survive_is_held_alone_with_what_builds_upon_it() {
+    let (mut clinic, mut a, _) = two_therapists();
+    let mut line = a.connect(&mut clinic, a.caseload());
+    let field = |value: &str| format!(r#"{{"command":"set_field","field":"response","value":"{value}"}}"#);
+    let mut pushes = vec![a.does(&open_visit(a.author.person))];
+    pushes.extend(["one", "two", "deadly", "four", "five"].map(|value| a.does(&field(value))));
+    let deadly = pushes[3].heads[0];
+    let mut case = case_of(&mut clinic, &mut line, pushes);
+    assert_eq!((case.len(), case.document()), (6, VISIT));
+    let mut tries = 0;
+    case.sift(&mut |part| {
+        tries += 1;
+        // What another process reads is what this one wrote.
+        let part = hub::Case::from_bytes(&part.to_bytes()).unwrap();
+        let dies = part.changes().any(|(hash, _)| hash == deadly);
+        if dies { Err("ended another".to_owned()) } else { Ok(()) }
+    });
+    assert_eq!((case.len(), tries <= 5), (3, true), "{tries} tries");
+    assert!(clinic.hub.next_case(&clinic.store).is_none(), "one case at a time");
+    let judgement = case.judge();
+    clinic.hub.take_judgement(&mut clinic.entropy, &clinic.store, judgement);
+    clinic.settle();
+    line.run(&mut clinic, &a);
+    let note = clinic.hub.note(&clinic.store, VISIT).unwrap().unwrap();
+    assert_eq!(note.content["fields"]["response"], "two");
+    let mut held: Vec<String> = note.quarantine.iter().map(|row| row.reason.clone()).collect();
+    held.sort();
+    assert_eq!(held, ["DependsOn", "DependsOn", "NeedsAttention"]);
+    clinic.restart();
+    assert!(clinic.hub.next_case(&clinic.store).is_none(), "the verdict stands in the log");
+}
+
+#[test]
+fn a_long_queue_is_judged_in_pieces_and_nothing_of_it_is_left_out() {
+    let (mut clinic, mut a, _) = two_therapists();
+    let mut line = a.connect(&mut clinic, a.caseload());
+    let mut pushes = vec![a.does(&open_visit(a.author.person))];
+    for number in 0..600 {
+        pushes.push(a.does(&format!(r#"{{"command":"set_field","field":"response","value":"{number}"}}"#)));
+    }
+    // What builds on it comes first, so that every piece waits for an earlier one.
+    pushes.reverse();
+    let case = case_of(&mut clinic, &mut line, pushes);
+    assert_eq!(case.len(), hub::limits::CASE_CHANGES_MAX);
+    let judgement = case.judge();
+    clinic.hub.take_judgement(&mut clinic.entropy, &clinic.store, judgement);
+    clinic.settle();
+    let note = clinic.hub.note(&clinic.store, VISIT).unwrap().unwrap();
+    assert_eq!((note.history.len(), note.content["fields"]["response"].clone()), (601, "599".into()));
+    assert_eq!(clinic.hub.metrics().admitted, 601);
+}
+
+#[test]
 fn a_patient_who_comes_onto_a_caseload_brings_the_notes_along() {
     let (mut clinic, mut a, mut b) = two_therapists();
     clinic.patient(&[a.author.person]);

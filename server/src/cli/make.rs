@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::datadir::DataDir;
 use crate::faults::Faults;
 use crate::init::{InitError, NewClinic};
+use crate::judge::{self, Planted};
 use crate::{logging, serve as server};
 
 /// Makes a clinic's directory.
@@ -47,6 +48,13 @@ pub(crate) fn init(args: &Init) -> Outcome {
             made.admin
         )
     })
+}
+
+/// Judges one case in this process and says whether it came to an end; the server runs it.
+pub(crate) fn judge_one() -> Outcome {
+    let planted = Planted::from_environment().map_err(Failure::Usage)?;
+    judge::judge_one(planted).map_err(failed)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Runs the clinic's server.
@@ -98,7 +106,8 @@ pub(crate) fn serve(args: &Serve) -> Outcome {
     config.check().map_err(usage)?;
     let faults =
         Faults::parse(&std::env::var("GAITWAY_KILL_AT").unwrap_or_default()).map_err(Failure::Usage)?;
+    let planted = Planted::from_environment().map_err(Failure::Usage)?;
     logging::start(&config).map_err(Failure::Usage)?;
-    server::serve(&data, &config, faults).map_err(failed)?;
+    server::serve(&data, &config, faults, planted).map_err(failed)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,13 +1,13 @@
-//! Tablets, held work, tokens and the state of a running server.
+//! Tablets, tokens and the state of a running server.
 
-use chart::ids::{ChangeHash, DeviceId, DocumentId, PersonId};
+use chart::ids::{DeviceId, PersonId};
 use clap::{Args, Subcommand};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::outcome::{Outcome, failed, show};
 use super::server::Server;
-use crate::api::{Code, CodeInput, DeviceRow, Entered, ReleaseInput, Token, TokenInput};
+use crate::api::{Code, CodeInput, DeviceRow, Entered, Token, TokenInput};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DeviceCommand {
@@ -64,81 +64,6 @@ pub(crate) fn device(command: DeviceCommand) -> Outcome {
             })
         }
     }
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum QuarantineCommand {
-    /// Lists work that was not admitted, newest first
-    List {
-        /// Lists what was settled since as well
-        #[arg(long)]
-        all: bool,
-        #[command(flatten)]
-        server: Server,
-    },
-    /// Releases held changes: they are judged and admitted under their original author
-    Release {
-        /// The note they belong to
-        #[arg(long)]
-        document: DocumentId,
-        /// A held change; say it again for more
-        #[arg(long = "change", required = true, value_parser = ChangeHash::parse)]
-        changes: Vec<ChangeHash>,
-        /// The supervisor who releases them
-        #[arg(long)]
-        by: PersonId,
-        /// Why
-        #[arg(long)]
-        reason: String,
-        #[command(flatten)]
-        server: Server,
-    },
-}
-
-#[derive(Deserialize)]
-struct Quarantine {
-    quarantine: Vec<Value>,
-}
-
-pub(crate) fn quarantine(command: QuarantineCommand) -> Outcome {
-    match command {
-        QuarantineCommand::List { all, server } => {
-            let Quarantine { quarantine } =
-                server.client()?.get("/v1/admin/quarantine?limit=200").map_err(failed)?;
-            let open = |row: &Value| all || row.get("open") == Some(&Value::Bool(true));
-            let rows: Vec<Value> = quarantine.into_iter().filter(open).collect();
-            show(server.json, &rows, || match rows.is_empty() {
-                true => "Nothing is held.".to_owned(),
-                false => rows.iter().map(held_line).collect(),
-            })
-        }
-        QuarantineCommand::Release { document, changes, by, reason, server } => {
-            let input = ReleaseInput { document, hashes: changes.into_iter().collect(), by, reason };
-            let done: Entered =
-                server.client()?.post("/v1/admin/quarantine/release", &input).map_err(failed)?;
-            show(server.json, &done, || "Released.".to_owned())
-        }
-    }
-}
-
-fn held_line(row: &Value) -> String {
-    let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or("?").to_owned();
-    let hashes = row.get("hashes").and_then(Value::as_array);
-    let hashes: String = hashes
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .map(|hash| format!("  --change {hash}\n"))
-        .collect();
-    format!(
-        "{} by {} on tablet {}, received {}: {}\n  --document {}\n{hashes}",
-        text("outcome"),
-        text("person_name"),
-        text("device"),
-        text("received_at"),
-        text("sentence"),
-        text("document"),
-    )
 }
 
 /// Makes or withdraws access tokens.

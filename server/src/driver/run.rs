@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use hub::{ConnectionId, Hub, Ticket};
+use hub::{ConnectionId, Hub, Judgement, Ticket};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver};
 use tokio::sync::oneshot;
@@ -17,6 +17,7 @@ use super::gauges::Gauges;
 use super::outbox::{Goodbye, Outbox, Pool};
 use crate::edge::{OsEntropy, now};
 use crate::faults::{Faults, KillPoint};
+use crate::judge::Judge;
 use crate::limits;
 use crate::record::Record;
 
@@ -25,22 +26,37 @@ const LEAVING_MS: u64 = 300;
 /// The longest wait without looking at the clock.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
+/// The threads the driver gives orders to.
+pub(super) struct Crew {
+    pub(super) committer: Committer,
+    pub(super) judge: Judge,
+}
+
+/// What they bring back.
+pub(super) struct Ends {
+    pub(super) committed: UnboundedReceiver<Outcome>,
+    pub(super) judged: UnboundedReceiver<Box<Judgement>>,
+}
+
 pub(super) struct State {
     hub: Hub,
     record: Record,
-    committer: Committer,
+    crew: Crew,
     faults: Faults,
     gauges: Arc<Gauges>,
     pool: Arc<Pool>,
     connections: BTreeMap<ConnectionId, Outbox>,
     pending: BTreeMap<Ticket, Ended>,
     in_flight: bool,
+    /// Since when a case is being judged.
+    judging: Option<Instant>,
     more_work: bool,
 }
 
 enum Woken {
     Event(Event),
     Committed(Outcome),
+    Judged(Box<Judgement>),
     Time,
     Stop,
 }
@@ -49,7 +65,7 @@ impl State {
     pub(super) fn new(
         hub: Hub,
         record: Record,
-        committer: Committer,
+        crew: Crew,
         faults: Faults,
         gauges: Arc<Gauges>,
         pool: Arc<Pool>,
@@ -57,13 +73,14 @@ impl State {
         Self {
             hub,
             record,
-            committer,
+            crew,
             faults,
             gauges,
             pool,
             connections: BTreeMap::new(),
             pending: BTreeMap::new(),
             in_flight: false,
+            judging: None,
             more_work: true,
         }
     }
@@ -72,7 +89,7 @@ impl State {
 pub(super) fn run(
     mut state: State,
     mut events: Receiver<Event>,
-    mut ends: UnboundedReceiver<Outcome>,
+    mut ends: Ends,
     mut stopped: oneshot::Receiver<()>,
     runtime: &Handle,
 ) -> Result<(), String> {
@@ -84,7 +101,8 @@ pub(super) fn run(
             tokio::select! {
                 biased;
                 _ = &mut stopped => Woken::Stop,
-                Some(outcome) = ends.recv() => Woken::Committed(outcome),
+                Some(outcome) = ends.committed.recv() => Woken::Committed(outcome),
+                Some(judgement) = ends.judged.recv() => Woken::Judged(judgement),
                 Some(event) = events.recv() => Woken::Event(event),
                 () = pool.room.notified() => Woken::Time,
                 () = tokio::time::sleep(wait) => Woken::Time,
@@ -93,11 +111,12 @@ pub(super) fn run(
         match woken {
             Woken::Stop => break,
             Woken::Committed(outcome) => state.committed(outcome),
+            Woken::Judged(judgement) => state.judged(judgement),
             Woken::Event(event) => state.take(event),
             Woken::Time => {}
         }
         for _ in 1..limits::EVENTS_IN_A_ROW {
-            if let Ok(outcome) = ends.try_recv() {
+            if let Ok(outcome) = ends.committed.try_recv() {
                 state.committed(outcome);
             }
             match events.try_recv() {
@@ -108,7 +127,7 @@ pub(super) fn run(
         state.turn();
     }
     state.gauges.running.store(false, Ordering::Release);
-    state.stop(&mut ends)
+    state.stop(&mut ends.committed)
 }
 
 impl State {
@@ -196,11 +215,12 @@ impl State {
         }
         // What waits for the disk goes there before the hub thinks, so that both work at once.
         self.order_commit();
-        self.more_work = self.hub.work(&mut OsEntropy, &self.record, limits::WORK_STEPS);
+        self.order_judgement();
+        self.more_work = self.derive();
         self.order_commit();
         let kept = self.hub.poll_keep();
         if !kept.is_empty() {
-            self.committer.keep(kept);
+            self.crew.committer.keep(kept);
         }
         // Sessions that were drained may have more to say at once.
         self.more_work |= self.transmit();
@@ -213,13 +233,53 @@ impl State {
             return;
         }
         if let Some(batch) = self.hub.poll_commit() {
-            if self.committer.commit(batch) {
+            if self.crew.committer.commit(batch) {
                 self.in_flight = true;
             } else {
                 self.gauges.latched.store(true, Ordering::Release);
                 self.hub.commit_failed("the thread that writes the record has died");
             }
         }
+    }
+
+    /// Hands the next case to the judge, if none is there. One that never ends would hold back every
+    /// verdict for ever: then the process ends itself, and the next one tries the case apart.
+    fn order_judgement(&mut self) {
+        if let Some(since) = self.judging {
+            if since.elapsed() > limits::JUDGING_TIME {
+                tracing::error!("a judgement does not end: the server ends itself and must be started again");
+                std::process::abort();
+            }
+            return;
+        }
+        if let Some(case) = self.hub.next_case(&self.record) {
+            if self.crew.judge.take(case) {
+                self.judging = Some(Instant::now());
+            } else {
+                self.gauges.latched.store(true, Ordering::Release);
+                self.hub.commit_failed("the thread that judges work has died");
+            }
+        }
+    }
+
+    fn judged(&mut self, judgement: Box<Judgement>) {
+        self.judging = None;
+        self.hub.take_judgement(&mut OsEntropy, &self.record, *judgement);
+        self.more_work = true;
+    }
+
+    /// Reports and the feed, for a bounded time: sockets wait meanwhile. Says whether more waits.
+    fn derive(&mut self) -> bool {
+        let until = Instant::now() + limits::WORK_TIME;
+        for _ in 1..limits::WORK_STEPS {
+            if !self.hub.derive(&mut OsEntropy, &self.record, 1) {
+                return false;
+            }
+            if Instant::now() >= until {
+                return true;
+            }
+        }
+        self.hub.derive(&mut OsEntropy, &self.record, 1)
     }
 
     /// Hands frames to the connections that have room; says whether there were any.
@@ -271,7 +331,9 @@ impl State {
         for outbox in self.connections.values() {
             outbox.close(Goodbye::RESTART);
         }
-        let Self { committer, .. } = self;
+        let Self { crew: Crew { committer, judge }, .. } = self;
+        // A case in the middle is finished, so that no mark of it is left; its verdict is reached again.
+        judge.close();
         committer.close().map_err(|error| format!("the record could not be closed in order: {error}"))
     }
 }

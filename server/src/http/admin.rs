@@ -1,4 +1,4 @@
-//! The administrator's interface: people, patients, appointments, tablets, held work, tokens. Every act
+//! The administrator's interface: people, patients, appointments, tablets, tokens. Every act
 //! is answered after its commit is durable.
 
 use std::collections::BTreeSet;
@@ -18,8 +18,8 @@ use super::body::Body;
 use super::fault::Fault;
 use super::guard::Admin;
 use crate::api::{
-    AppointmentInput, Code, CodeInput, DeviceRow, Entered, PatientInput, PersonInput, ReleaseInput,
-    SettingInput, Token, TokenInput, check_name,
+    AppointmentInput, Code, CodeInput, DeviceRow, Entered, PatientInput, PersonInput, SettingInput, Token,
+    TokenInput, check_name,
 };
 use crate::app::App;
 use crate::driver::Desk;
@@ -41,8 +41,6 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/devices", routing::get(devices))
         .route("/devices/{id}/revoke", routing::post(revoke))
         .route("/device-codes", routing::post(make_code))
-        .route("/quarantine", routing::get(quarantine))
-        .route("/quarantine/release", routing::post(release))
         .route("/tokens", routing::post(make_token))
         .route("/tokens/withdraw", routing::post(withdraw_tokens))
 }
@@ -287,46 +285,6 @@ async fn make_code(
     tracing::info!("an enrolment code was made");
     let valid_minutes = hub::limits::CODE_LIFE_MS / 60_000;
     Ok((StatusCode::CREATED, Json(Code { code, valid_minutes })))
-}
-
-#[derive(Deserialize)]
-struct Limit {
-    limit: Option<usize>,
-}
-
-async fn quarantine(
-    _: Admin,
-    State(app): Shared,
-    Query(Limit { limit }): Query<Limit>,
-) -> Result<Json<Value>, Fault> {
-    let limit = limit.unwrap_or(limits::ROWS).clamp(1, limits::ROWS_MAX);
-    let rows = app.driver.ask(move |desk| desk.hub.quarantine(desk.reader, limit)).await??;
-    Ok(Json(json!({ "quarantine": rows })))
-}
-
-async fn release(
-    _: Admin,
-    State(app): Shared,
-    Body(input): Body<ReleaseInput>,
-) -> Result<Json<Entered>, Fault> {
-    if input.reason.trim().is_empty() {
-        return Err(Fault::Bad("a release needs a reason".into()));
-    }
-    if input.hashes.is_empty() {
-        return Err(Fault::Bad("a release names at least one change".into()));
-    }
-    let (document, by, changes) = (input.document, input.by, input.hashes.len());
-    app.driver
-        .act(move |desk| {
-            let hashes: Vec<_> = input.hashes.into_iter().collect();
-            let Desk { hub, reader, now, entropy } = desk;
-            let ticket =
-                hub.release(*now, *entropy, *reader, input.document, &hashes, input.by, &input.reason)?;
-            Ok((ticket, ()))
-        })
-        .await?;
-    tracing::info!(%document, person = %by, changes, "held work was released");
-    Ok(Json(Entered { id: document.to_string() }))
 }
 
 async fn make_token(

@@ -230,6 +230,7 @@ fn nothing_a_person_wrote_becomes_markup() {
         person_name: NASTY.to_owned(),
         device: DeviceId::from_bytes([9; 16]),
         received_at: Timestamp::from_unix_ms(0),
+        work: 11,
         open: true,
         seq: 10,
     };
