@@ -3,6 +3,9 @@
 //! `GAITWAY_GATE_MUTANTS` sets the number of mutants (50,000 when unset).
 
 #[cfg(test)]
+#[path = "gate/attacks.rs"]
+mod attacks;
+#[cfg(test)]
 #[path = "gate/bytes.rs"]
 mod bytes;
 #[cfg(test)]

@@ -1,0 +1,156 @@
+//! A real note of a clinic as the ground for attacks: begun by the rogue device itself with honest work.
+
+use automerge::legacy::{OpId, OpType};
+use automerge::transaction::Transactable;
+use automerge::{ActorId as Actor, Automerge, Change, ExpandedChange, ObjType, ROOT, ReadDoc};
+use chart::ids::{ActorId, CommandId, DocumentId};
+use chart::time::Timestamp;
+use serde_json::{Value, json};
+use session_note::schema::{Kind, genesis_bytes};
+use session_note::{Author, Issued, NoteDocument};
+use sync_protocol::Outcome;
+
+use super::attacks::{Ground, field, op};
+use crate::kill::ward::Ward;
+use crate::rogue::{Answer, Rogue};
+
+const DOCUMENT: DocumentId = DocumentId::from_bytes([0x66; 16]);
+const NOON: i64 = 1_773_748_800_000;
+
+/// The note.
+pub(crate) struct Victim {
+    pub(crate) document: DocumentId,
+    pub(crate) note: NoteDocument,
+    /// The bytes of its sound change.
+    pub(crate) sound: Vec<u8>,
+}
+
+impl Victim {
+    /// Begins the note at the server.
+    #[track_caller]
+    pub(crate) fn make(rogue: &mut Rogue) -> Self {
+        let mut note = NoteDocument::new(DOCUMENT, Kind::Visit);
+        let actor = ActorId::from_bytes([0x55; 16]);
+        let author = Author { person: rogue.person(), device: rogue.device(), actor };
+        let commands = [
+            json!({ "command": "open_visit", "facts": { "provider": rogue.person(), "date": "2026-03-17" } }),
+            json!({ "command": "splice_text", "field": "subjective", "position": 0, "insert": "gait training" }),
+            json!({ "command": "set_field", "field": "response", "value": "left" }),
+            json!({ "command": "set_field", "field": "education", "value": "given" }),
+        ];
+        let issue = |(number, command): (u8, Value)| Issued {
+            id: CommandId::from_bytes([number; 16]),
+            command: serde_json::from_value(command).unwrap(),
+        };
+        let issued: Vec<Issued> = (1..).zip(commands).map(issue).collect();
+        let (seen, at) = (note.heads(), Timestamp::from_unix_ms(NOON));
+        let made = note.commit(&author, actor, at, &seen, &issued).unwrap();
+        assert_eq!(rogue.offer(DOCUMENT, made.hash, made.bytes.clone()), Answer::Receipt);
+        assert_eq!(rogue.fate_of(made.hash).outcome, Outcome::Admitted);
+        Self { document: DOCUMENT, note, sound: made.bytes }
+    }
+
+    fn engine(&self) -> Automerge {
+        let mut document = Automerge::new();
+        let genesis = Change::from_bytes(genesis_bytes(Kind::Visit).to_vec()).unwrap();
+        document.apply_changes([genesis, Change::from_bytes(self.sound.clone()).unwrap()]).unwrap();
+        document
+    }
+
+    /// The first operation number that is free.
+    pub(crate) fn start_op(&self) -> u64 {
+        self.engine().get_changes(&[]).iter().map(Change::max_op).max().unwrap() + 1
+    }
+
+    /// Where attacks land.
+    pub(crate) fn ground(&self, rogue: &Rogue) -> Ground {
+        let document = self.engine();
+        let child = |parent: &automerge::ObjId, key: &str| document.get(parent, key).unwrap().unwrap().1;
+        let name = |id: &automerge::ObjId| match id {
+            automerge::ObjId::Id(counter, actor, _) => OpId(*counter, actor.clone()),
+            automerge::ObjId::Root => panic!("the root has no name"),
+        };
+        let text = child(&child(&ROOT, "text"), "subjective");
+        let letter = |at: usize| name(&document.get(&text, at).unwrap().unwrap().1);
+        let map = child(&ROOT, "fields");
+        let actor = Actor::from([9; 16]);
+        let mut ground = Ground {
+            heads: document.get_heads(),
+            start_op: self.start_op(),
+            actor,
+            time: NOON + 60_000,
+            first: Vec::new(),
+            letter: letter(12),
+            other_letter: letter(11),
+            text: name(&text),
+            value: name(&child(&map, "response")),
+            other_value: name(&child(&map, "education")),
+            map: name(&map),
+            field: "response".to_owned(),
+        };
+        ground.first = vec![self.naming(rogue, &ground.actor)];
+        ground
+    }
+
+    /// What an actor's first change begins with: whose it is.
+    fn naming(&self, rogue: &Rogue, actor: &Actor) -> automerge::legacy::Op {
+        let document = self.engine();
+        let automerge::ObjId::Id(counter, maker, _) = document.get(ROOT, "actors").unwrap().unwrap().1 else {
+            panic!("a note names its actors");
+        };
+        let who = format!("{} {}", rogue.person(), rogue.device());
+        let actor = ActorId::from_bytes(actor.to_bytes().try_into().unwrap());
+        let key = field(&actor.to_string());
+        op(Some(&OpId(counter, maker)), key, OpType::Put(who.into()), &[])
+    }
+
+    /// Lets an attack speak under an actor of its own: each change is the first of its actor.
+    pub(crate) fn speak_as(&self, change: &mut ExpandedChange, rogue: &Rogue, number: usize) {
+        let old = Actor::from([9; 16]);
+        if change.actor_id != old {
+            return;
+        }
+        let mut bytes = [0xa0; 16];
+        bytes[0] = u8::try_from(number % 251).unwrap();
+        let new = Actor::from(bytes);
+        let rename = |id: &mut OpId| {
+            if id.1 == old {
+                id.1 = new.clone();
+            }
+        };
+        for operation in &mut change.operations {
+            if let automerge::legacy::ObjectId::Id(id) = &mut operation.obj {
+                rename(id);
+            }
+            let mut pred: Vec<OpId> = operation.pred.iter().cloned().collect();
+            pred.iter_mut().for_each(rename);
+            operation.pred = pred.into();
+        }
+        let naming = self.naming(rogue, &new);
+        for operation in change.operations.iter_mut().filter(|operation| operation.obj == naming.obj) {
+            *operation = naming.clone();
+        }
+        change.actor_id = new;
+    }
+
+    /// A compressed change that unfolds to so many bytes.
+    pub(crate) fn deflated(&self, bytes: usize) -> Vec<u8> {
+        let mut document = Automerge::new().with_actor(Actor::from([4; 16]));
+        let zeros = "0".repeat(bytes);
+        let write = |tx: &mut automerge::transaction::Transaction<'_>| {
+            let text = tx.put_object(ROOT, "x", ObjType::Map)?;
+            tx.put(&text, "y", zeros.as_str())
+        };
+        document.transact(write).unwrap();
+        let mut changes = document.get_changes(&[]);
+        let bytes = changes[0].bytes().into_owned();
+        assert!(bytes[8] == 2 && bytes.len() < 256 * 1024, "it is a compressed chunk");
+        bytes
+    }
+
+    /// The note as the server shows it.
+    #[track_caller]
+    pub(crate) fn on(&self, ward: &Ward) -> Value {
+        ward.server_note(self.document).expect("the note is there")
+    }
+}
