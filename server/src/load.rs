@@ -8,11 +8,13 @@ pub mod day;
 mod figures;
 mod floor;
 pub mod generate;
+mod heavy;
 mod held;
 mod lived;
 mod stage;
 mod storm;
 pub mod trace;
+mod wire;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -46,7 +48,7 @@ pub struct LoadArgs {
     /// How many notes a tablet holds in the reconnect scenario
     #[arg(long, value_delimiter = ',', default_values_t = [200, 2_000])]
     notes: Vec<usize>,
-    /// How often the storm and the reconnect are measured
+    /// How often the storm, the reconnect and the heavy note are measured
     #[arg(long, default_value_t = 3)]
     repeat: usize,
     /// Prints JSON
@@ -63,6 +65,8 @@ enum Scenario {
     S1k,
     /// A tablet comes back to many notes of which one changed
     S3,
+    /// Twelve tablets edit, alone and beside somebody who brings a heavy note
+    Heavy,
     /// All of them
     All,
 }
@@ -97,7 +101,7 @@ fn play(args: &LoadArgs) -> Result<Figures, String> {
         .build()
         .map_err(|error| format!("the threads could not be started: {error}"))?;
     let mut figures = Figures::default();
-    if args.scenario != Scenario::S3 {
+    if ![Scenario::S3, Scenario::Heavy].contains(&args.scenario) {
         let day = day_of(args)?;
         figures::progress("measuring the floor");
         figures.floor = Some(floor::measure(&day, scratch.path())?);
@@ -122,6 +126,10 @@ fn play(args: &LoadArgs) -> Result<Figures, String> {
             figures.reconnects.extend(held::play(&program, &dir, *notes, args.repeat.max(1), &runtime)?);
             stage::remove(&dir)?;
         }
+    }
+    if args.scenario.includes(Scenario::Heavy) {
+        figures::progress("twelve tablets beside a heavy note");
+        figures.beside = heavy::play(&program, &scratch.path().join("heavy"), args.repeat.max(1))?;
     }
     Ok(figures)
 }

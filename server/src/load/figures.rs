@@ -5,6 +5,7 @@ use std::io::Write;
 use serde::Serialize;
 
 use super::floor::Floor;
+use super::heavy::Beside;
 use super::held::Reconnect;
 use super::storm::Storm;
 
@@ -14,6 +15,7 @@ pub(super) struct Figures {
     pub(super) floor: Option<Floor>,
     pub(super) storms: Vec<Storm>,
     pub(super) reconnects: Vec<Reconnect>,
+    pub(super) beside: Vec<Beside>,
 }
 
 /// Says what is being done, to whoever waits.
@@ -58,6 +60,7 @@ impl Figures {
         self.storm_lines(&mut lines);
         self.kill_lines(&mut lines);
         self.reconnect_lines(&mut lines);
+        self.beside_lines(&mut lines);
         lines.join("\n")
     }
 
@@ -118,6 +121,24 @@ impl Figures {
                 storm.receipts_ms, storm.restart_ms, storm.whole_notes, storm.notes, storm.changes_lost,
             ));
         }
+    }
+
+    fn beside_lines(&self, lines: &mut Vec<String>) {
+        if self.beside.is_empty() {
+            return;
+        }
+        let of = |value: fn(&Beside) -> f64| median(self.beside.iter().map(value).collect());
+        let moved = |one: &Beside| (one.p95_beside_ms / one.p95_alone_ms - 1.0) * 100.0;
+        lines.push(format!(
+            "Heavy, median of {}: twelve tablets' edits were safe after {:.1} ms (p50 {:.1}) at p95 alone, {:.1} ms (p50 {:.1}) beside {:.0} changes of heavy notes: p95 moved by {:+.0} %",
+            self.beside.len(),
+            of(|one| one.p95_alone_ms),
+            of(|one| one.p50_alone_ms),
+            of(|one| one.p95_beside_ms),
+            of(|one| one.p50_beside_ms),
+            of(|one| one.heavy_changes as f64),
+            of(moved),
+        ));
     }
 
     fn reconnect_lines(&self, lines: &mut Vec<String>) {
