@@ -8,7 +8,7 @@ mod walk;
 use std::collections::BTreeSet;
 
 use chart::code::Discipline;
-use chart::facts::Facts;
+use chart::facts::{DaySlice, Facts};
 use chart::ids::{DocumentId, VersionId};
 use chart::register::{Alternative, Fact};
 
@@ -98,6 +98,30 @@ pub(crate) fn without_idle_disputes(facts: &Facts) -> Facts {
         }
     }
     tidy
+}
+
+/// Whether nothing is disputed and everything stands in its fixed order already.
+pub(crate) fn is_tidy(facts: &Facts) -> bool {
+    fn closed<T>(fact: &Fact<T>) -> bool {
+        !matches!(fact, Fact::Disputed(_))
+    }
+    let slice = |slice: &DaySlice| {
+        closed(&slice.date)
+            && closed(&slice.provider)
+            && closed(&slice.payer)
+            && closed(&slice.tie_pick)
+            && closed(&slice.billed_units)
+            && slice.segments.iter().all(|segment| closed(&segment.value))
+            && slice.segments.is_sorted_by_key(|segment| segment.segment)
+    };
+    let note = &facts.note;
+    slice(&note.slice)
+        && closed(&note.place)
+        && closed(&note.diagnoses)
+        && closed(&note.totals)
+        && [&facts.patient_day, &facts.provider_day]
+            .into_iter()
+            .all(|slices| slices.is_sorted_by_key(|slice| slice.document) && slices.iter().all(slice))
 }
 
 /// Every open choice, in the order of the facts.

@@ -22,6 +22,7 @@ pub mod limits;
 mod payment;
 mod recompute;
 pub mod rulebook;
+pub mod statements;
 pub mod units;
 pub mod vectors;
 mod view;

@@ -8,6 +8,7 @@ mod pools;
 mod touching;
 mod what_if;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use chart::billing::{BillChange, compare};
@@ -17,7 +18,7 @@ use chart::report::{Certainty, Finding, REPORT_FORMAT, Report};
 use crate::checks;
 use crate::claim;
 use crate::disputes::{
-    Site, choices, combinations, described, relevant, settle, sites, without_idle_disputes,
+    Site, choices, combinations, described, is_tidy, relevant, settle, sites, without_idle_disputes,
 };
 use crate::finding::Findings;
 use crate::limits;
@@ -29,8 +30,13 @@ pub use what_if::{BillIf, bills_by_choice};
 /// Units and findings of a note from everything known about it. Pure, total, deterministic: equal facts
 /// and rules give an equal report.
 pub fn recompute(facts: &Facts, book: &Rulebook) -> Report {
-    let mut tidy = without_idle_disputes(facts);
-    let sites = sites(&mut tidy);
+    // Most notes have no dispute: those are read as they are.
+    let mut tidy =
+        if is_tidy(facts) { Cow::Borrowed(facts) } else { Cow::Owned(without_idle_disputes(facts)) };
+    let sites = match &mut tidy {
+        Cow::Borrowed(_) => Vec::new(),
+        Cow::Owned(tidy) => sites(tidy),
+    };
     let view = View::of(book, &tidy);
     let pools = pools::pools(&view, &sites);
     let findings = findings(&view, &sites);
@@ -166,9 +172,9 @@ fn certainty(
 /// Worst first; then what is certain; then by id, and by what they say. Too many of one id are cut, with
 /// a word about it.
 fn sorted(mut list: Vec<Finding>) -> Vec<Finding> {
-    list.sort_by(|a, b| {
-        let rank = |finding: &Finding| (finding.severity, finding.certainty != Certainty::InAll);
-        rank(a).cmp(&rank(b)).then_with(|| key(a).cmp(&key(b))).then_with(|| a.certainty.cmp(&b.certainty))
+    list.sort_by_cached_key(|finding| {
+        let open = finding.certainty != Certainty::InAll;
+        (finding.severity, open, key(finding), finding.certainty.clone())
     });
     let mut totals: BTreeMap<String, usize> = BTreeMap::new();
     for finding in &list {

@@ -189,14 +189,14 @@ impl<'a> View<'a> {
         self.own().filter_map(|seg| seg.performer).chain(self.note.slice.provider.agreed().copied()).collect()
     }
     /// This note's activities with their stretches, activities without stretches left out.
-    pub(crate) fn activities(&self) -> Vec<(ActivityId, Activity, Vec<&Seg<'a>>)> {
+    pub(crate) fn activities(&self) -> Vec<(ActivityId, &'a Activity, Vec<&Seg<'a>>)> {
         let mut by_id: BTreeMap<ActivityId, Vec<&Seg<'a>>> = BTreeMap::new();
         for seg in self.own() {
             by_id.entry(seg.activity).or_default().push(seg);
         }
         by_id
             .into_iter()
-            .map(|(id, segs)| (id, self.note.activities.get(&id).cloned().unwrap_or_default(), segs))
+            .map(|(id, segs)| (id, self.note.activities.get(&id).unwrap_or(&NOTHING_SAID), segs))
             .collect()
     }
     /// How a minute of the day prints on the clock of a stretch.
@@ -205,6 +205,10 @@ impl<'a> View<'a> {
         ClockTime::new(minute, offset).map_or_else(|_| "unknown".to_owned(), |time| time.hour_minute())
     }
 }
+
+/// An activity of which only its stretches are known.
+static NOTHING_SAID: Activity =
+    Activity { techniques: Vec::new(), fields: BTreeMap::new(), goal: None, segments: BTreeMap::new() };
 
 /// A plain field of an activity.
 pub(crate) fn of_activity<'x>(activity: &'x Activity, name: &str) -> &'x str {

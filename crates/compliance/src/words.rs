@@ -40,27 +40,29 @@ pub(crate) const LISTS_READ: &[&str] = &[
 
 /// A text as its words in lower case.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Words(Vec<String>);
+pub(crate) struct Words {
+    /// In the order of the text.
+    words: Vec<String>,
+    /// Their places, by the words' order: lists are long, and every activity is asked for all of them.
+    sorted: Vec<usize>,
+}
 
 impl Words {
     /// Splits a text at everything that is neither letter nor digit.
     pub(crate) fn of(text: &str) -> Self {
         let lower = text.to_lowercase();
-        Self(
-            lower
-                .split(|c: char| !c.is_alphanumeric())
-                .filter(|word| !word.is_empty())
-                .map(str::to_owned)
-                .collect(),
-        )
+        let words: Vec<String> = parts(&lower).map(str::to_owned).collect();
+        let mut sorted: Vec<usize> = (0..words.len()).collect();
+        sorted.sort_by_key(|place| words.get(*place));
+        Self { words, sorted }
     }
     /// Whether there is no word at all.
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.words.is_empty()
     }
     /// The words with single spaces between them.
     pub(crate) fn joined(&self) -> String {
-        self.0.join(" ")
+        self.words.join(" ")
     }
     /// How many phrases of the list occur.
     pub(crate) fn count(&self, list: &[String]) -> usize {
@@ -72,21 +74,37 @@ impl Words {
     }
     /// Whether the text is nothing but one of the phrases.
     pub(crate) fn is_one_of(&self, list: &[String]) -> bool {
-        let whole = self.joined();
-        list.iter().any(|phrase| Self::of(phrase).joined() == whole)
+        list.iter().any(|phrase| parts(&phrase.to_lowercase()).eq(self.words.iter().map(String::as_str)))
     }
     /// Whether a phrase occurs; a word ending in `*` matches every word beginning so.
     pub(crate) fn has(&self, phrase: &str) -> bool {
-        let parts: Vec<String> = phrase.split_whitespace().map(str::to_lowercase).collect();
-        if parts.is_empty() {
-            return false;
-        }
-        self.0.windows(parts.len()).any(|window| {
-            window.iter().zip(&parts).all(|(word, part)| match part.strip_suffix('*') {
-                Some(stem) => word.starts_with(stem),
-                None => word == part,
-            })
+        let lowered = phrase.chars().any(char::is_uppercase).then(|| phrase.to_lowercase());
+        let mut parts = lowered.as_deref().unwrap_or(phrase).split_whitespace();
+        let Some(first) = parts.next() else { return false };
+        self.places(first).any(|place| {
+            let mut following = self.words.get(place + 1..).unwrap_or(&[]).iter();
+            parts.clone().all(|part| following.next().is_some_and(|word| matches(word, part)))
         })
+    }
+
+    /// Where a word stands in the text.
+    fn places(&self, part: &str) -> impl Iterator<Item = usize> {
+        let stem = part.strip_suffix('*').unwrap_or(part);
+        let word = |place: &usize| self.words.get(*place).map_or("", String::as_str);
+        let from = self.sorted.partition_point(|place| word(place) < stem);
+        let rest = self.sorted.get(from..).unwrap_or(&[]).iter();
+        rest.take_while(move |place| matches(word(place), part)).copied()
+    }
+}
+
+fn parts(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty())
+}
+
+fn matches(word: &str, part: &str) -> bool {
+    match part.strip_suffix('*') {
+        Some(stem) => word.starts_with(stem),
+        None => word == part,
     }
 }
 

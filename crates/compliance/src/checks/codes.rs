@@ -100,7 +100,7 @@ fn unlisted(view: &View<'_>, out: &mut Findings<'_>) {
         else {
             continue;
         };
-        if deed(&activity).is_empty() {
+        if deed(activity).is_empty() {
             out.push(finding("code-unlisted-needs-text").value("code", seg.code()).segment(seg.segment));
         }
     }

@@ -30,7 +30,7 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 /// The activities of a family, each with its first stretch.
-fn family<'v, 'a>(view: &'v View<'a>, name: &str) -> Vec<(Activity, Vec<&'v Seg<'a>>)> {
+fn family<'v, 'a>(view: &'v View<'a>, name: &str) -> Vec<(&'a Activity, Vec<&'v Seg<'a>>)> {
     let of = |seg: &&Seg<'_>| seg.row.and_then(|row| row.content_family.as_deref()) == Some(name);
     view.activities()
         .into_iter()
@@ -61,9 +61,9 @@ fn element(view: &View<'_>, out: &mut Findings<'_>) {
     let elements = view.words("re-education-elements");
     let massage = view.words("massage-words");
     for (activity, segs) in family(view, RETRAINING) {
-        let named = !of_activity(&activity, activity_field::ELEMENT).is_empty();
-        let shown = named || deed(&activity).any(elements);
-        let deeds = deeds(&activity);
+        let named = !of_activity(activity, activity_field::ELEMENT).is_empty();
+        let shown = named || deed(activity).any(elements);
+        let deeds = deeds(activity);
         if !deeds.is_empty() && deeds.iter().all(|words| words.any(massage) && !words.any(elements)) {
             let words: Vec<String> = deeds.iter().map(Words::joined).collect();
             out.push(about("retraining-massage", &segs).value("words", words.join(", ")));
@@ -79,11 +79,11 @@ fn other_services(view: &View<'_>, out: &mut Findings<'_>) {
     let pnf = view.words("facilitation-words");
     let stretch = view.words("stretch-words");
     for (activity, segs) in family(view, RETRAINING) {
-        let words = deed(&activity);
+        let words = deed(activity);
         if words.any(view.words("strength-words")) && !words.any(elements) {
             out.push(about("retraining-like-exercise", &segs).value("words", words.joined()));
         }
-        let deeds = deeds(&activity);
+        let deeds = deeds(activity);
         let only_stretch = deeds.iter().all(|deed| deed.any(stretch));
         if !deeds.is_empty()
             && only_stretch
@@ -98,7 +98,7 @@ fn other_services(view: &View<'_>, out: &mut Findings<'_>) {
 fn devices(view: &View<'_>, out: &mut Findings<'_>) {
     let list = view.words("purpose-devices");
     for (activity, segs) in family(view, RETRAINING) {
-        let words = deed(&activity);
+        let words = deed(activity);
         let Some(device) = list.iter().find(|device| words.has(device)) else { continue };
         let alone: Vec<&Seg<'_>> = segs
             .iter()
@@ -108,7 +108,7 @@ fn devices(view: &View<'_>, out: &mut Findings<'_>) {
         if let Some(first) = alone.first() {
             let draft = about("retraining-device-unattended", &alone).value("device", device);
             out.push(draft.value("mode", first.mode_text()));
-        } else if of_activity(&activity, activity_field::PURPOSE).is_empty() {
+        } else if of_activity(activity, activity_field::PURPOSE).is_empty() {
             out.push(about("retraining-device-purpose", &segs).value("device", device));
         }
     }
@@ -129,8 +129,8 @@ fn task(view: &View<'_>, out: &mut Findings<'_>) {
 fn specific(view: &View<'_>, out: &mut Findings<'_>) {
     let stop = view.words("stop-phrases");
     for (activity, segs) in family(view, RETRAINING) {
-        let deeds = deeds(&activity);
-        let named = deed(&activity).any(view.words("named-activities"));
+        let deeds = deeds(activity);
+        let named = deed(activity).any(view.words("named-activities"));
         let stopped = deeds.iter().all(|words| words.is_one_of(stop));
         let chosen = activity
             .techniques
@@ -140,8 +140,8 @@ fn specific(view: &View<'_>, out: &mut Findings<'_>) {
             let said = deeds.first().map_or(String::new(), |words| format!(" (\"{}\")", words.joined()));
             out.push(about("note-intervention-nonspecific", &segs).value("said", said));
         }
-        let device = !of_activity(&activity, activity_field::DEVICE).is_empty();
-        if !chosen && !device && !deed(&activity).any(view.words("re-education-techniques")) {
+        let device = !of_activity(activity, activity_field::DEVICE).is_empty();
+        if !chosen && !device && !deed(activity).any(view.words("re-education-techniques")) {
             out.push(about("note-technique-missing", &segs));
         }
     }
@@ -152,9 +152,9 @@ fn cueing(view: &View<'_>, out: &mut Findings<'_>) {
     for (activity, segs) in family(view, RETRAINING) {
         let recorded = [activity_field::CUEING, activity_field::ASSISTANCE]
             .iter()
-            .any(|name| !of_activity(&activity, name).is_empty());
+            .any(|name| !of_activity(activity, name).is_empty());
         let cues = view.words("cue-words");
-        let described = Words::of(of_activity(&activity, activity_field::DESCRIPTION));
+        let described = Words::of(of_activity(activity, activity_field::DESCRIPTION));
         if !recorded && !described.any(cues) && !objective.any(cues) {
             out.push(about("note-cueing-missing", &segs));
         }
@@ -200,7 +200,7 @@ fn deficit(view: &View<'_>, out: &mut Findings<'_>) {
 
 fn exercise(view: &View<'_>, out: &mut Findings<'_>) {
     for (activity, segs) in family(view, "exercise") {
-        let words = deed(&activity);
+        let words = deed(activity);
         let retrains = words.count(view.words("re-education-elements"));
         if retrains > words.count(view.words("strength-words")) {
             out.push(about("exercise-like-retraining", &segs).value("words", words.joined()));
@@ -213,21 +213,21 @@ fn other_families(view: &View<'_>, out: &mut Findings<'_>) {
         [("gait", "gait-no-detail", "gait-words"), ("self_care", "self-care-no-task", "daily-living-words")]
     {
         for (activity, segs) in family(view, name) {
-            let words = deed(&activity);
+            let words = deed(activity);
             if !words.is_empty() && !words.any(view.words(list)) {
                 out.push(about(check, &segs));
             }
         }
     }
     for (activity, segs) in family(view, "activities") {
-        let words = deed(&activity);
+        let words = deed(activity);
         if words.any(view.words("strength-words")) && !words.any(view.words("function-words")) {
             out.push(about("activities-exercise-words", &segs));
         }
     }
     for (activity, segs) in family(view, "manual") {
-        let technique = deed(&activity).any(view.words("manual-words"));
-        let region = !of_activity(&activity, activity_field::REGION).is_empty();
+        let technique = deed(activity).any(view.words("manual-words"));
+        let region = !of_activity(activity, activity_field::REGION).is_empty();
         let missing = match (technique, region) {
             (true, true) => continue,
             (false, true) => "the technique",

@@ -31,7 +31,7 @@ fn date(view: &View<'_>, out: &mut Findings<'_>) {
 fn intervention(view: &View<'_>, out: &mut Findings<'_>) {
     let mut told = std::collections::BTreeSet::new();
     for (_, activity, segs) in view.activities() {
-        if !deed(&activity).is_empty() {
+        if !deed(activity).is_empty() {
             told.extend(segs.iter().map(|seg| seg.code().clone()));
         }
     }
@@ -47,11 +47,11 @@ fn dose(view: &View<'_>, out: &mut Findings<'_>) {
         let Some(seg) = segs.iter().find(|seg| seg.row.is_some_and(|row| row.basis == Basis::Timed)) else {
             continue;
         };
-        let words = deed(&activity);
+        let words = deed(activity);
         let digits = words.joined().chars().any(|c| c.is_ascii_digit());
         let field = [activity_field::DOSE, activity_field::ASSISTANCE]
             .iter()
-            .any(|name| !of_activity(&activity, name).is_empty());
+            .any(|name| !of_activity(activity, name).is_empty());
         if !field && !digits && !words.any(view.words("dose-words")) {
             out.push(finding("note-dose-missing").value("code", seg.code()).segment(seg.segment));
         }
@@ -76,7 +76,7 @@ fn skill(view: &View<'_>, out: &mut Findings<'_>) {
 fn response(view: &View<'_>, out: &mut Findings<'_>) {
     let mut said: Vec<String> = vec![view.field(field::RESPONSE).to_owned()];
     for (_, activity, _) in view.activities() {
-        said.push(of_activity(&activity, activity_field::RESPONSE).to_owned());
+        said.push(of_activity(activity, activity_field::RESPONSE).to_owned());
     }
     said.retain(|text| !Words::of(text).is_empty());
     if said.is_empty() {

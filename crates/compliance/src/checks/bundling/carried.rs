@@ -19,7 +19,7 @@ pub(super) fn regions(view: &View<'_>, code: &ServiceCode) -> BTreeSet<String> {
     let mut text = vec![view.field(&format!("region.{code}")).to_owned()];
     for (_, activity, segs) in view.activities() {
         if segs.iter().any(|seg| seg.code() == code) {
-            text.push(of_activity(&activity, activity_field::REGION).to_owned());
+            text.push(of_activity(activity, activity_field::REGION).to_owned());
         }
     }
     let parts = text.iter().flat_map(|text| text.split([';', ',']));
