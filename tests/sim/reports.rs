@@ -156,6 +156,20 @@ impl World {
     }
 }
 
+/// Two values; of two lists what only one of them holds.
+fn apart(
+    one: &serde_json::Value,
+    other: Option<&serde_json::Value>,
+) -> (serde_json::Value, Option<serde_json::Value>) {
+    let (Some(own), Some(others)) = (one.as_array(), other.and_then(serde_json::Value::as_array)) else {
+        return (one.clone(), other.cloned());
+    };
+    let only = |of: &[serde_json::Value], not: &[serde_json::Value]| {
+        serde_json::Value::Array(of.iter().filter(|value| !not.contains(value)).cloned().collect())
+    };
+    (only(own, others), Some(only(others, own)))
+}
+
 /// Which parts of two reports differ.
 fn difference(one: &chart::report::Report, other: &chart::report::Report) -> String {
     let (Ok(serde_json::Value::Object(one)), Ok(serde_json::Value::Object(other))) =
@@ -169,7 +183,8 @@ fn difference(one: &chart::report::Report, other: &chart::report::Report) -> Str
             let short = |value: Option<&serde_json::Value>| {
                 value.map(|value| value.to_string().chars().take(400).collect::<String>()).unwrap_or_default()
             };
-            format!("{name}: {} instead of {}", short(Some(value)), short(other.get(name)))
+            let (one, other) = apart(value, other.get(name));
+            format!("{name}: {} instead of {}", short(Some(&one)), short(other.as_ref()))
         })
         .collect();
     parts.join(", ")

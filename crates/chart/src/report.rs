@@ -241,6 +241,9 @@ pub struct Confirmed {
     /// The last claim.
     #[serde(default)]
     pub claim: Option<crate::facts::ClaimFacts>,
+    /// What the offices hold of the patient: a tablet may hold a note without following its patient.
+    #[serde(default)]
+    pub patient: Option<crate::patient_file::PatientFacts>,
     /// The provider's habits.
     #[serde(default)]
     pub provider_history: Option<crate::facts::ProviderHistory>,

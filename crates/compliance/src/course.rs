@@ -33,13 +33,15 @@ impl<'a> Course<'a> {
         let own = facts.note.slice.document;
         let kind = facts.note.fields.get(field::KIND).map_or("", |text| text.trim());
         let Some(episode) = &facts.episode else { return Self { date, ..Self::default() } };
-        let earlier: Vec<(NaiveDate, &VisitFacts)> = episode
+        let mut earlier: Vec<(NaiveDate, &VisitFacts)> = episode
             .visits
             .iter()
             .filter(|visit| visit.document != own)
             .filter_map(|visit| visit.date.map(|day| (day, visit)))
             .filter(|(day, _)| date.is_none_or(|date| *day <= date))
             .collect();
+        earlier.sort_by_key(|(day, visit)| (*day, visit.document));
+        earlier.dedup_by_key(|(_, visit)| visit.document);
         let days = earlier.iter().map(|(day, _)| *day).chain(date).collect();
         let noted = episode.fields.get(chart::episode::field::LAST_REPORT);
         let noted = noted.and_then(|text| text.trim().parse().ok());

@@ -102,6 +102,7 @@ impl Hub {
             provider_day: documents(&facts.provider_day),
             arrivals: facts.arrivals.clone(),
             claim: facts.claim.clone(),
+            patient: facts.patient.clone(),
             provider_history: facts.provider_history.clone(),
         };
         Published { report, confirmed }

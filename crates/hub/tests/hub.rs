@@ -764,3 +764,42 @@ fn whoever_writes_in_a_note_they_do_not_follow_is_told_that_it_is_not_theirs_to_
     let other = a.connect(&mut clinic, a.caseload());
     assert_eq!(left(&other), 0);
 }
+
+#[test]
+fn a_claim_and_a_patients_file_reach_the_report_and_survive_a_restart() {
+    let (mut clinic, mut a, _) = two_therapists();
+    let mut line = a.connect(&mut clinic, a.caseload());
+    for json in [open_visit(a.author.person), start(), stop("09:23")] {
+        let push = a.does(&json);
+        line.push(&mut clinic, &a, push);
+    }
+    let ids = |clinic: &mut Clinic| -> BTreeSet<String> {
+        let published = clinic.hub.report(&clinic.store, VISIT).unwrap().unwrap();
+        published.report.findings.into_iter().map(|finding| finding.id).collect()
+    };
+    let before = ids(&mut clinic);
+    assert!(!before.contains("claim-before-signature") && !before.contains("retention-hold"), "{before:?}");
+    let claim = |frequency: u8| {
+        let json = serde_json::json!({
+            "kind": "claim", "visit": VISIT,
+            "claim": { "sent_on": "2026-03-18", "units": { "97112": 2 }, "frequency": frequency },
+        });
+        serde_json::from_value::<Reference>(json).unwrap()
+    };
+    clinic.put(claim(7));
+    let found = ids(&mut clinic);
+    assert!(found.contains("claim-before-signature") && found.contains("claim-original-reference-missing"));
+    // The last claim counts.
+    clinic.put(claim(1));
+    assert!(!ids(&mut clinic).contains("claim-original-reference-missing"));
+    let mut patient = clinic.hub.directory().patients[&PATIENT].clone();
+    patient.file.legal_hold = true;
+    patient.file.deletion_asked_on = Some("2026-04-01".parse().unwrap());
+    clinic.put(Reference::Patient(patient));
+    let found = ids(&mut clinic);
+    assert!(found.contains("retention-hold"), "{found:?}");
+    clinic.restart();
+    assert_eq!(ids(&mut clinic), found);
+    clinic.settle();
+    assert_eq!(ids(&mut clinic), found);
+}

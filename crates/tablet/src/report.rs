@@ -99,6 +99,9 @@ impl Tablet {
                 | Reference::Claim(_) => {}
             }
         }
+        if let Some(confirmed) = confirmed {
+            around.patient.clone_from(&confirmed.patient);
+        }
         around.episode = self.episode_facts(reader, document, &slice)?;
         self.load(reader, document)?;
         let loaded = self.shelf.get(document).ok_or(TabletError::UnknownDocument(document))?;

@@ -154,6 +154,7 @@ fn published() -> Published {
             provider_day: BTreeSet::new(),
             arrivals: Vec::new(),
             claim: None,
+            patient: None,
             provider_history: None,
         },
     }

@@ -341,6 +341,7 @@ fn a_report_is_provisional_until_the_server_has_listed_the_day() {
             received_at: rig.now,
         }],
         claim: None,
+        patient: None,
         provider_history: None,
     };
     // The server's report: the same engine over the same inputs, and what only it knows.
