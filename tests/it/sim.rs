@@ -141,3 +141,8 @@ fn safe_without_a_receipt_of_the_server_is_found() {
 fn a_note_that_entered_the_scope_and_was_skipped_is_found() {
     check_found(Plant::EnteredLost, &[Promise::Converged]);
 }
+
+#[test]
+fn a_verdict_that_depends_on_the_order_of_arrival_is_found() {
+    check_found(Plant::VerdictByArrival, &[Promise::Verdicts]);
+}

@@ -150,6 +150,7 @@ impl World {
         for wish in self.server.turn(self.now, &mut self.dice) {
             match wish {
                 server::Wish::Written(ms) => self.after(ms, Due::ServerWritten { run }),
+                server::Wish::Judged(ms) => self.after(ms, Due::ServerJudged { run }),
                 server::Wish::Send(connection, frame) => self.send_down(connection, frame),
                 server::Wish::Close(connection) => {
                     let Some(wire) = self.server.wires.remove(&connection) else { continue };

@@ -5,7 +5,7 @@
 //! Reading direction: [`world`] is the clock and the queue; [`transition`] lists what can happen,
 //! `desk` (people) and `happenings` (everything else) do it; `server` and `machine` drive the machines, `delivery` joins them; `net` and `disk` carry and keep;
 //! `reference` remembers what people did and were told; `assertions`, `order` and `reports` hold the promises
-//! against it, with the log read by `log` as the witness; [`plant`] breaks things on purpose.
+//! against it, with the log read by `log` as the witness; [`plant`] breaks things on purpose, one of them through `gate`.
 //!
 //! Time and chance come from the seed alone: a failing seed replays exactly.
 
@@ -15,6 +15,7 @@ mod delivery;
 mod desk;
 mod dice;
 mod disk;
+mod gate;
 mod happenings;
 mod log;
 mod machine;

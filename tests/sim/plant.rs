@@ -16,6 +16,8 @@ pub enum Plant {
     RetriedEdit,
     /// Something between tablet and server answers pushes with receipts of its own.
     ForgedReceipt,
+    /// The server judges a change against what came before it instead of against what its author had seen.
+    VerdictByArrival,
     /// Entries that say a note entered the scope are lost from pages.
     EnteredLost,
 }

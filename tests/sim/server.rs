@@ -6,13 +6,14 @@ use std::collections::BTreeMap;
 use chart::reference::Reference;
 use chart::time::Timestamp;
 use compliance::Rulebook;
-use hub::{ConnectionId, Hub, HubConfig};
+use hub::{ConnectionId, Hub, HubConfig, Judgement};
 use journal::SimDisk;
 use store::{Batch, StoreReader};
 
 use crate::clinic::{CLINIC, CLINIC_KEY, SITE_KEY};
 use crate::dice::Dice;
 use crate::disk::Disk;
+use crate::gate;
 use crate::plant::Plant;
 use crate::violation::{Broken, Promise, Violation};
 
@@ -29,6 +30,8 @@ pub(crate) struct Flight {
 pub(crate) enum Wish {
     /// A batch is on its way: tell of its end after so many milliseconds.
     Written(i64),
+    /// A case is being judged: take its end after so many milliseconds.
+    Judged(i64),
     /// A frame to this connection.
     Send(ConnectionId, Vec<u8>),
     /// The connection is over once what was sent has arrived.
@@ -52,6 +55,8 @@ pub(crate) struct Server {
     /// The connections of the tablets.
     pub(crate) wires: BTreeMap<ConnectionId, u64>,
     flight: Option<Flight>,
+    /// A case's end that has not been told yet.
+    judging: Option<Judgement>,
     resident: usize,
     rulebook: Rulebook,
     plant: Option<Plant>,
@@ -67,6 +72,7 @@ impl Server {
             backups: Vec::new(),
             wires: BTreeMap::new(),
             flight: None,
+            judging: None,
             resident,
             rulebook,
             plant,
@@ -103,6 +109,7 @@ impl Server {
             let _ = self.disk.commit(&batch);
         }
         self.flight = None;
+        self.judging = None;
         self.disk.close();
     }
 
@@ -118,6 +125,7 @@ impl Server {
             let _ = self.disk.commit(&batch);
         }
         self.flight = None;
+        self.judging = None;
         self.disk.crash(dice);
     }
 
@@ -159,10 +167,11 @@ impl Server {
             hub.handle_timeout(at, dice, &self.disk);
         }
         self.order_commit(dice, &mut wishes);
-        let Some(hub) = &mut self.hub else { return wishes };
         let steps = 1 + dice.place(4);
+        self.judge(dice, steps, &mut wishes);
+        let Some(hub) = &mut self.hub else { return wishes };
         let idle = self.plant == Some(Plant::ReportsForgotten) && hub.metrics().unjudged == 0;
-        let more = !idle && hub.work(dice, &self.disk, steps);
+        let more = !idle && hub.derive(dice, &self.disk, steps);
         self.order_commit(dice, &mut wishes);
         let Some(hub) = &mut self.hub else { return wishes };
         let kept = hub.poll_keep();
@@ -180,6 +189,34 @@ impl Server {
             wishes.push(Wish::Again(due.since_ms(at).max(1)));
         }
         wishes
+    }
+
+    /// Judges cases, as long as their ends come at once; the world goes on while one takes its time.
+    fn judge(&mut self, dice: &mut Dice, steps: usize, wishes: &mut Vec<Wish>) {
+        let Some(hub) = &mut self.hub else { return };
+        for _ in 0..steps {
+            if self.judging.is_some() {
+                return;
+            }
+            let Some(case) = hub.next_case(&self.disk) else { return };
+            let judgement = match self.plant {
+                Some(Plant::VerdictByArrival) => case.judge_by(&gate::by_arrival),
+                _ => case.judge(),
+            };
+            if dice.chance(1, 2) {
+                hub.take_judgement(dice, &self.disk, judgement);
+            } else {
+                self.judging = Some(judgement);
+                wishes.push(Wish::Judged(dice.ms(1, 400)));
+            }
+        }
+    }
+
+    /// The end of the case has come.
+    pub(crate) fn judged(&mut self, dice: &mut Dice) {
+        if let (Some(hub), Some(judgement)) = (&mut self.hub, self.judging.take()) {
+            hub.take_judgement(dice, &self.disk, judgement);
+        }
     }
 
     fn order_commit(&mut self, dice: &mut Dice, wishes: &mut Vec<Wish>) {

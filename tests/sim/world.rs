@@ -33,6 +33,7 @@ pub(crate) enum Due {
     Keystroke { tablet: usize, run: u32 },
     InReach { tablet: usize },
     ServerWritten { run: u32 },
+    ServerJudged { run: u32 },
     ServerTurns { run: u32 },
     ServerStarts,
     ServerFails { run: u32 },
@@ -242,6 +243,12 @@ impl World {
                 Ok(())
             }
             Due::ServerWritten { run } => self.server_written(run),
+            Due::ServerJudged { run } => {
+                if self.server.run == run {
+                    self.server.judged(&mut self.dice);
+                }
+                self.tend_server()
+            }
             Due::ServerTurns { run } => {
                 if self.server.run != run || self.turn_at.is_some_and(|at| at > self.now) {
                     return Ok(());

@@ -7,8 +7,8 @@ use chart::ids::{ChangeHash, DeviceId, DocumentId, PersonId};
 use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{Decode, Encode};
 use session_note::NoteDocument;
-use session_note::admission::Submitted;
-use session_note::admit::{Candidate, Limits, Outcome};
+use session_note::admission::{Admission, Submitted};
+use session_note::admit::{Candidate, IndexError, Limits, Outcome};
 use session_note::schema::Kind;
 
 use crate::limits::DEADLY_CHANGES_MAX;
@@ -25,6 +25,9 @@ pub struct Case {
     dangerous: bool,
     held: BTreeMap<ChangeHash, String>,
 }
+
+/// What decides which of the submitted changes a note takes in.
+pub type Gate<'a> = dyn Fn(&NoteDocument, &[Submitted]) -> Result<Admission, IndexError> + 'a;
 
 /// What came of a case.
 #[derive(Debug)]
@@ -156,11 +159,16 @@ impl Case {
     /// Judges: the gate on a copy of the note, and a first reading of what came of it. Deterministic; takes
     /// a stack of at least 8 MiB.
     pub fn judge(self) -> Judgement {
+        self.judge_by(&NoteDocument::admit)
+    }
+
+    /// [`Case::judge`] by another gate than this version's: an older or a later one, or one with a fault.
+    pub fn judge_by(self, gate: &Gate<'_>) -> Judgement {
         let Self { note, submitted, held, .. } = self;
         if submitted.is_empty() {
             return Judgement { note, outcomes: Ok(Vec::new()), held };
         }
-        match note.admit(&submitted) {
+        match gate(&note, &submitted) {
             Ok(admission) => {
                 // Reading is done here once, so that a document that cannot be read shows it before its
                 // verdict.

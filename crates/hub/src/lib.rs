@@ -41,7 +41,7 @@ mod supply;
 mod verdicts;
 mod views;
 
-pub use case::{Case, CaseError, Judgement};
+pub use case::{Case, CaseError, Gate, Judgement};
 pub use directory::Directory;
 pub use hub::{ConnectionId, Enrolment, Hub, HubConfig, HubError, Ticket};
 pub use metrics::Metrics;
