@@ -4,6 +4,8 @@
 //! entries are written once, an actor speaks for one person, a signed note is only amended. Every rule
 //! reads the change and its ancestry, never the document's present state.
 
+use std::collections::BTreeMap;
+
 use chart::ids::{ChangeHash, DeviceId, PersonId};
 
 use crate::admit::{
@@ -58,9 +60,12 @@ impl NoteDocument {
     /// # Errors
     /// When the note's own index cannot be built, which means the note itself is damaged.
     pub fn admit(&self, submitted: &[Submitted]) -> Result<Admission, IndexError> {
-        let author_of = |hash: &ChangeHash| submitted.iter().find(|one| one.candidate.sketch().hash == *hash);
-        self.judged(submitted, &mut |view| match author_of(&view.sketch().hash) {
-            Some(author) => may_write(view, author.person, author.device),
+        let mut authors = BTreeMap::new();
+        for one in submitted {
+            authors.entry(one.candidate.sketch().hash).or_insert((one.person, one.device));
+        }
+        self.judged(submitted, &mut |view| match authors.get(&view.sketch().hash) {
+            Some((person, device)) => may_write(view, *person, *device),
             None => Err(refuse(code::NOT_ITS_AUTHOR, "the change has no proven author")),
         })
     }
@@ -94,7 +99,7 @@ fn refuse(code: u16, sentence: &str) -> ContentRefusal {
 }
 
 fn may_write(view: &ContentView<'_>, person: PersonId, device: DeviceId) -> Result<(), ContentRefusal> {
-    let signed = !view.keys_seen_at(&[root::SIGNATURES]).is_empty();
+    let signed = view.has_seen_keys_at(&[root::SIGNATURES]);
     let actor = view.sketch().actor.to_string();
     let mut named_itself = false;
     for op in view.ops() {

@@ -25,7 +25,7 @@ mod cost {
     use automerge::legacy::{Key, ObjectId, Op, OpId, OpType, SortedVec};
     use automerge::transaction::{Transactable, Transaction};
     use automerge::{Automerge, Change, ChangeHash, ExpandedChange, ObjType, ROOT, ReadDoc};
-    use session_note::admit::{AncestryIndex, Candidate, Limits, Policy, judge};
+    use session_note::admit::{AncestryIndex, Candidate, ContentView, Limits, Policy, judge};
 
     use crate::chunks::{chunk, uleb};
     use crate::world::{NOON, actor, anything, codes, commit, note, scan};
@@ -259,5 +259,72 @@ mod cost {
         let [(one_ms, _), (many_ms, many_bytes)] = measured;
         assert!(many_ms < 4.0 * one_ms, "{many_ms} ms beside {one_ms} ms");
         assert!(many_bytes < BYTES_MAX, "{many_bytes}");
+    }
+
+    #[test]
+    fn a_chain_of_orphans_that_each_miss_more_does_not_cost_their_square() {
+        let mut last = ChangeHash([1; 32]);
+        let link = |number: u32| {
+            let mut link = change(vec![op(ObjectId::Root, "x", OpType::Put(1.into()), &[])]);
+            let missing = (0..63u8).map(|n| {
+                let mut name = [n; 32];
+                name[..4].copy_from_slice(&number.to_be_bytes());
+                ChangeHash(name)
+            });
+            link.deps = missing.chain([last]).collect();
+            link.deps.sort();
+            let link = Change::from(link);
+            last = link.hash();
+            scan(&link)
+        };
+        let chain: Vec<Candidate> = (0..500).map(link).collect();
+        let table = Table::new();
+        check("500 orphans that miss 63 more each", || table.judged(&chain).into_iter().max().unwrap(), 2);
+    }
+
+    /// A document in which 10 changes of one actor set fields of the root 5,000 times each.
+    fn crowded(key: &dyn Fn(u32, u32) -> String) -> Table {
+        let mut editor = note().with_actor(actor(7));
+        for round in 0..10 {
+            let edit = |tx: &mut Transaction<'_>| (0..5_000).try_for_each(|n| tx.put(ROOT, key(round, n), n));
+            editor.transact_with(|_| commit(), edit).unwrap();
+        }
+        let index = AncestryIndex::of(&editor).unwrap();
+        Table { document: editor, index }
+    }
+
+    /// 200 changes upon a document's heads, each of which sets one field.
+    fn puts(document: &Automerge, key: &str) -> Vec<Candidate> {
+        let mut editor = document.clone().with_actor(actor(8));
+        (0..200).for_each(|n| drop(editor.transact_with(|_| commit(), |tx| tx.put(ROOT, key, n)).unwrap()));
+        document.get_changes_added(&editor).iter().map(scan).collect()
+    }
+
+    #[test]
+    fn a_field_rewritten_fifty_thousand_times_costs_later_writers_nothing() {
+        let table = crowded(&|_, _| "x".to_owned());
+        let cost_of = |key: &str| {
+            let work = puts(&table.document, key);
+            cost(|| assert_eq!(table.judged(&work).into_iter().max(), Some(0))).0
+        };
+        let (rewritten, other) = (cost_of("x"), cost_of("y"));
+        println!("200 puts: of the rewritten field {rewritten:.1} ms, of another {other:.1} ms");
+        assert!(rewritten < 1.5 * other, "{rewritten} ms beside {other} ms");
+    }
+
+    #[test]
+    fn a_rule_that_asks_for_seen_fields_does_not_count_fifty_thousand() {
+        let table = crowded(&|round, n| format!("k{round} {n}"));
+        let work = puts(&table.document, "y");
+        let judged = |asks: bool| {
+            let mut rule = |view: &ContentView<'_>| {
+                assert!(!asks || (view.has_seen_keys_at(&[]) && !view.has_seen_keys_at(&["plan"])));
+                Ok(())
+            };
+            judge(&table.document, &table.index, &work, &Policy::default(), &mut rule).unwrap()
+        };
+        let [asking, not] = [true, false].map(|asks| cost(|| _ = black_box(judged(asks))).0);
+        println!("200 puts beside 50,000 fields: asking {asking:.1} ms, not asking {not:.1} ms");
+        assert!(asking < 1.2 * not, "{asking} ms beside {not} ms");
     }
 }

@@ -40,8 +40,11 @@ pub struct AncestryIndex {
     actors: BTreeMap<ActorId, Speaker>,
     heads: BTreeSet<ChangeHash>,
     objects: BTreeMap<OpId, Object>,
-    /// Per map and field the operations that ever set it.
+    /// Per map and field the operations that ever set it, but for values that the same change put and
+    /// overwrote: nobody ever sees the one without the other.
     fields: BTreeMap<Option<OpId>, BTreeMap<Arc<str>, Vec<OpId>>>,
+    /// Per map the actors that ever set a field of it, each with the first of its changes that did.
+    writers: BTreeMap<Option<OpId>, BTreeMap<u32, u64>>,
     /// Per operation on a field those that overwrote it.
     overwritten: BTreeMap<OpId, Vec<OpId>>,
     /// Text elements in stretches of consecutive numbers, by first element.
@@ -67,6 +70,21 @@ struct Known {
     /// What it had seen of others; shared by changes that follow one another. Of its own actor it
     /// had seen everything before `seq`, whatever stands here.
     seen: Clock,
+}
+
+/// The change that is being added.
+struct Own {
+    actor: ActorId,
+    number: u32,
+    seq: u64,
+    start_op: u64,
+}
+
+impl Own {
+    /// Whether it made this operation.
+    fn made(&self, id: OpId) -> bool {
+        id.actor == self.actor && id.counter >= self.start_op
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -238,8 +256,8 @@ impl AncestryIndex {
         self.overwritten.get(&id).into_iter().flatten().any(|by| self.in_past(past, *by))
     }
 
-    /// The fields ever set in the maps at `path`, as far as had been seen, removed ones included.
-    pub(super) fn keys_seen(&self, past: &Past, path: &[&str]) -> BTreeSet<Arc<str>> {
+    /// The maps at `path`, as far as had been seen.
+    fn maps_seen(&self, past: &Past, path: &[&str]) -> Vec<Option<OpId>> {
         let mut maps: Vec<Option<OpId>> = vec![None];
         for key in path {
             let step = |map: Option<OpId>| {
@@ -248,9 +266,22 @@ impl AncestryIndex {
             };
             maps = maps.into_iter().flat_map(step).collect();
         }
+        maps
+    }
+
+    /// The fields ever set in the maps at `path`, as far as had been seen, removed ones included.
+    pub(super) fn keys_seen(&self, past: &Past, path: &[&str]) -> BTreeSet<Arc<str>> {
+        let maps = self.maps_seen(past, path);
         let fields = maps.into_iter().filter_map(|map| self.fields.get(&map)).flatten();
         let seen = fields.filter(|(_, writes)| writes.iter().any(|id| self.in_past(past, *id)));
         seen.map(|(key, _)| Arc::clone(key)).collect()
+    }
+
+    /// Whether [`AncestryIndex::keys_seen`] is more than nothing.
+    pub(super) fn any_key_seen(&self, past: &Past, path: &[&str]) -> bool {
+        let maps = self.maps_seen(past, path);
+        let mut writers = maps.iter().filter_map(|map| self.writers.get(map)).flatten();
+        writers.any(|(actor, first)| past.holds(*actor, *first))
     }
 
     /// Takes in a change that has been checked against this very index.
@@ -263,8 +294,9 @@ impl AncestryIndex {
         let fresh = || Speaker { number: next, spans: Vec::new() };
         let speaker = self.actors.entry(sketch.actor).or_insert_with(fresh);
         speaker.spans.push(span);
+        let number = speaker.number;
         let known = Known {
-            actor: speaker.number,
+            actor: number,
             seq: sketch.seq,
             max_op: past.max_op.max(end_op),
             seen: past.seen.clone(),
@@ -274,10 +306,11 @@ impl AncestryIndex {
             self.heads.remove(dep);
         });
         self.heads.insert(sketch.hash);
-        body.ops.iter().for_each(|op| self.add_op(op));
+        let own = Own { actor: sketch.actor, number, seq: sketch.seq, start_op: sketch.start_op };
+        body.ops.iter().for_each(|op| self.add_op(op, &own));
     }
 
-    fn add_op(&mut self, op: &Op<'_>) {
+    fn add_op(&mut self, op: &Op<'_>, own: &Own) {
         match op.edit {
             Edit::MakeMap { key } => self.add_object(op, Kind::Map, key),
             Edit::MakeText { key } => self.add_object(op, Kind::Text, key),
@@ -285,11 +318,24 @@ impl AncestryIndex {
             Edit::Remove { .. } => return,
             Edit::Put { .. } | Edit::Delete { .. } => {}
         }
+        let removes = matches!(op.edit, Edit::Delete { .. });
         for pred in &op.preds {
-            self.overwritten.entry(*pred).or_default().push(op.id);
+            if removes || !own.made(*pred) || self.objects.contains_key(pred) {
+                self.overwritten.entry(*pred).or_default().push(op.id);
+            }
         }
-        if let (Some(key), false) = (op.edit.key(), matches!(op.edit, Edit::Delete { .. })) {
+        if let (Some(key), false) = (op.edit.key(), removes) {
+            self.writers.entry(op.object).or_default().entry(own.number).or_insert(own.seq);
             let fields = self.fields.entry(op.object).or_default();
+            if let Some(writes) = fields.get_mut(key) {
+                // Whatever of its own still stands there, the change overwrites now.
+                while let Some(last) = writes.last()
+                    && own.made(*last)
+                    && !self.objects.contains_key(last)
+                {
+                    writes.pop();
+                }
+            }
             match fields.get_mut(key) {
                 Some(writes) => writes.push(op.id),
                 None => drop(fields.insert(Arc::from(key), vec![op.id])),

@@ -68,6 +68,11 @@ impl<'a> ContentView<'a> {
     pub fn ancestry_contains(&self, hash: &ChangeHash) -> bool {
         self.index.past_contains(self.past, hash)
     }
+    /// Whether the author had ever seen a field set in the maps at `path`, removed ones included. Costs as
+    /// many looks as actors wrote there, however many fields they set.
+    pub fn has_seen_keys_at(&self, path: &[&str]) -> bool {
+        self.index.any_key_seen(self.past, path)
+    }
     /// The fields that the author had ever seen set in the maps at `path`, removed ones included:
     /// a signature that was taken back is still one that was seen.
     pub fn keys_seen_at(&self, path: &[&str]) -> BTreeSet<Arc<str>> {

@@ -67,7 +67,7 @@ pub enum Outcome {
     AlreadyKnown,
     /// It builds, directly or not, on changes that are neither in the document nor among the waiting.
     Waiting {
-        /// Those.
+        /// Those; the sixteen smallest, if there are more.
         missing: BTreeSet<ChangeHash>,
     },
     /// It will never be applied anywhere.
@@ -181,6 +181,8 @@ fn examine(
 /// The waiting changes, handed out each after its dependencies, otherwise in log order.
 struct Docket {
     outcomes: BTreeMap<ChangeHash, Outcome>,
+    /// Dependencies that are neither in the document nor among the waiting.
+    absent: BTreeSet<ChangeHash>,
     /// How many dependencies among the waiting are not closed, by place.
     open: BTreeMap<usize, usize>,
     /// Who waits for whom, by place.
@@ -203,6 +205,7 @@ impl Docket {
         }
         let mut docket = Self {
             outcomes,
+            absent: BTreeSet::new(),
             open: BTreeMap::new(),
             dependants: BTreeMap::new(),
             ready: BTreeSet::new(),
@@ -217,7 +220,7 @@ impl Docket {
                         docket.dependants.entry(*before).or_default().push(place);
                         open += 1;
                     }
-                    None => drop(docket.outcomes.insert(*dep, missing([*dep]))),
+                    None => _ = docket.absent.insert(*dep),
                 }
             }
             if open == 0 {
@@ -242,10 +245,12 @@ impl Docket {
                     return Err(reject(JudgeRefusal::DependsOnRejected { on: *dep }));
                 }
                 Some(Outcome::Waiting { missing }) => absent.extend(missing.iter().copied()),
+                None if self.absent.contains(dep) => _ = absent.insert(*dep),
                 Some(Outcome::Admitted | Outcome::AlreadyKnown) | None => {}
             }
         }
-        if absent.is_empty() { Ok(()) } else { Err(missing(absent)) }
+        // A chain of changes that each miss something more would tell of ever more, and cost their square.
+        if absent.is_empty() { Ok(()) } else { Err(missing(absent.into_iter().take(MISSING_TOLD))) }
     }
 
     fn close(&mut self, place: usize, outcome: Outcome) {
@@ -267,6 +272,9 @@ impl Docket {
         waiting.iter().filter_map(take).collect()
     }
 }
+
+/// The most missing changes that an outcome names.
+const MISSING_TOLD: usize = 16;
 
 fn missing(hashes: impl IntoIterator<Item = ChangeHash>) -> Outcome {
     Outcome::Waiting { missing: hashes.into_iter().collect() }

@@ -88,6 +88,7 @@ fn a_rule_sees_where_and_what_and_over_what() {
 /// After a signature in the ancestry only `amendments` may change.
 fn signed_is_frozen(view: &ContentView<'_>) -> Result<(), ContentRefusal> {
     let signed = !view.keys_seen_at(&["signatures"]).is_empty();
+    assert_eq!(view.has_seen_keys_at(&["signatures"]), signed);
     if signed && !view.ops().iter().all(|op| op.is_under(&["amendments"])) {
         return Err(ContentRefusal { code: 301, sentence: "the note was signed".to_owned() });
     }
