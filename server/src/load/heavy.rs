@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use chart::entropy::Entropy;
-use chart::ids::{ActorId, ChangeHash, CommandId, DocumentId, PersonId};
+use chart::ids::{ActorId, ChangeHash, CommandId, DeviceId, DocumentId, PersonId};
 use chart::time::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -18,6 +18,7 @@ use super::stage::{Stage, text};
 use super::wire::Wire;
 use crate::client::Client;
 use crate::edge::{OsEntropy, now};
+use crate::tablet::home::Home;
 
 /// The others.
 const TABLETS: usize = 12;
@@ -62,19 +63,21 @@ pub(super) fn play(program: &Path, dir: &Path, repeat: usize) -> Result<Vec<Besi
     crate::datadir::make_private_dir(dir).map_err(text)?;
     let stage = Stage::new(program, &dir.join("clinic"))?;
     let person = stage.enter_person("Therapist", "therapist")?;
-    let mut pens = Vec::new();
-    for number in 0..=TABLETS {
-        let home = dir.join(format!("tablet-{number}"));
-        stage.enrol(&home)?;
-        pens.push(Pen::begin(Wire::connect(&stage.address()?, &home, person)?)?);
-    }
-    let Some(mut heavy) = pens.pop() else { return Ok(Vec::new()) };
+    let home = |number: usize| dir.join(format!("tablet-{number}"));
+    (0..=TABLETS).try_for_each(|number| stage.enrol(&home(number)))?;
+    let connect = |number: usize| Wire::connect(&stage.address()?, &home(number), person);
+    let device = Home::new(home(TABLETS)).identity().map_err(text)?.device;
     let mut measured = Vec::new();
     for _ in 0..repeat {
-        let notes: Result<Vec<(DocumentId, Made)>, String> = (0..HEAVY_NOTES).map(|_| heavy.make()).collect();
+        // Made before anybody connects: who says nothing for a minute is cut off.
+        let notes: Result<Vec<(DocumentId, Made)>, String> =
+            (0..HEAVY_NOTES).map(|_| make(person, device)).collect();
         let notes = notes?;
+        let pens: Result<Vec<Pen>, String> =
+            (0..TABLETS).map(|number| Pen::begin(connect(number)?)).collect();
+        let (mut pens, mut heavy) = (pens?, connect(TABLETS)?);
         let alone = phase(stage.admin()?, &mut pens, None)?.0;
-        let (beside, heavy_changes) = phase(stage.admin()?, &mut pens, Some((&mut heavy.wire, notes)))?;
+        let (beside, heavy_changes) = phase(stage.admin()?, &mut pens, Some((&mut heavy, notes)))?;
         stage.wait_until_quiet()?;
         measured.push(Beside {
             edits_alone: alone.len(),
@@ -86,7 +89,6 @@ pub(super) fn play(program: &Path, dir: &Path, repeat: usize) -> Result<Vec<Besi
             heavy_changes,
         });
     }
-    drop((pens, heavy));
     stage.stop()?;
     Ok(measured)
 }
@@ -193,34 +195,34 @@ impl Pen {
         self.wire.push(self.document, head, vec![bytes])?;
         Ok(began.elapsed().as_secs_f64() * 1_000.0)
     }
-
-    /// A heavy note of its own: thousands of changes, made before anything is measured.
-    fn make(&mut self) -> Result<(DocumentId, Made), String> {
-        let document = DocumentId::random(&mut OsEntropy);
-        let (mut note, author) = fresh(document, self.wire.person, self.wire.device);
-        let mut at = now();
-        let mut pushes: Made = Vec::new();
-        let mut parcel = Vec::new();
-        for number in 0..HEAVY_CHANGES {
-            at = at.plus_ms(1);
-            let typed = Command::SpliceText {
-                field: "subjective".to_owned(),
-                position: 0,
-                delete: 0,
-                insert: format!("the left knee gives way on stairs, {number}. "),
-            };
-            let command = if number == 0 { opening(self.wire.person) } else { typed };
-            let (head, bytes) = commit(&mut note, &author, at, command)?;
-            parcel.push(bytes);
-            if parcel.len() == HEAVY_PUSH || number + 1 == HEAVY_CHANGES {
-                pushes.push((head, std::mem::take(&mut parcel)));
-            }
-        }
-        Ok((document, pushes))
-    }
 }
 
-fn fresh(document: DocumentId, person: PersonId, device: chart::ids::DeviceId) -> (NoteDocument, Author) {
+/// A heavy note: thousands of changes, made before anything is measured.
+fn make(person: PersonId, device: DeviceId) -> Result<(DocumentId, Made), String> {
+    let document = DocumentId::random(&mut OsEntropy);
+    let (mut note, author) = fresh(document, person, device);
+    let mut at = now();
+    let mut pushes: Made = Vec::new();
+    let mut parcel = Vec::new();
+    for number in 0..HEAVY_CHANGES {
+        at = at.plus_ms(1);
+        let typed = Command::SpliceText {
+            field: "subjective".to_owned(),
+            position: 0,
+            delete: 0,
+            insert: format!("the left knee gives way on stairs, {number}. "),
+        };
+        let command = if number == 0 { opening(person) } else { typed };
+        let (head, bytes) = commit(&mut note, &author, at, command)?;
+        parcel.push(bytes);
+        if parcel.len() == HEAVY_PUSH || number + 1 == HEAVY_CHANGES {
+            pushes.push((head, std::mem::take(&mut parcel)));
+        }
+    }
+    Ok((document, pushes))
+}
+
+fn fresh(document: DocumentId, person: PersonId, device: DeviceId) -> (NoteDocument, Author) {
     let actor = ActorId::random(&mut OsEntropy);
     (NoteDocument::new(document, Kind::Visit), Author { person, device, actor })
 }

@@ -89,11 +89,23 @@ impl Wire {
             part: 0,
             more: false,
         };
-        send(&mut self.socket, &Message::Push(Push { documents: vec![push] }))?;
+        let push = Message::Push(Push { documents: vec![push] });
+        while let Some(wait) = self.answer(&push)? {
+            std::thread::sleep(Duration::from_millis(wait));
+        }
+        Ok(())
+    }
+
+    /// Sends a push and waits for its receipt, or for how long to wait before it is sent again.
+    fn answer(&mut self, push: &Message) -> Result<Option<u64>, String> {
+        send(&mut self.socket, push)?;
         loop {
             match read(&mut self.socket)? {
-                Message::Receipt(_) => return Ok(()),
-                Message::Refuse(refuse) => return Err(refuse.sentence),
+                Message::Receipt(_) => return Ok(None),
+                Message::Refuse(refuse) => match refuse.retry_after_ms {
+                    Some(wait) => return Ok(Some(wait)),
+                    None => return Err(refuse.sentence),
+                },
                 Message::Error(error) => return Err(error.sentence),
                 _ => {}
             }
