@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use chart::ids::{ChangeHash, DeviceId, DocumentId, PersonId};
+use chart::ids::{ChangeHash, DeviceId, DocumentId, PatientId, PersonId};
 use chart::time::Timestamp;
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
@@ -111,6 +111,15 @@ impl Residents {
             self.documents.iter().map(|(id, resident)| (resident.used, *id)).collect();
         by_use.sort();
         by_use.into_iter().map(|(_, id)| id).filter(|id| may_go(*id)).take(over).collect()
+    }
+
+    /// The documents in memory that were placed with a patient.
+    pub(crate) fn placed_with(&self, patient: PatientId) -> Vec<DocumentId> {
+        let placed = self.documents.iter().filter(|(_, resident)| {
+            let of = resident.shown.as_ref().and_then(|shown| shown.patient);
+            of == Some(patient) && !resident.ledger.place_keys.is_empty()
+        });
+        placed.map(|(document, _)| *document).collect()
     }
 
     pub(crate) fn let_go(&mut self, documents: &[DocumentId]) {

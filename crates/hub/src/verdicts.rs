@@ -184,7 +184,10 @@ impl Hub {
         reader: &dyn StoreReader,
         patient: chart::ids::PatientId,
     ) -> Result<(), RecordError> {
-        for document in self.members(reader, keys::patient(&self.record.vault, patient))? {
+        let mut documents = self.members(reader, keys::patient(&self.record.vault, patient))?;
+        // What was placed a moment ago is in no index before it is durable; until then it stays in memory.
+        documents.extend(self.residents.placed_with(patient));
+        for document in documents {
             let Some(resident) = self.residents.load(&mut self.record, reader, document, None)? else {
                 continue;
             };
