@@ -307,7 +307,10 @@ fn fill(ward: &mut Ward) -> BTreeMap<DocumentId, BTreeSet<String>> {
         ward.hands[0].tablet.say(&line).unwrap();
         round % 4 == 3 && status_of(&url, "/readyz") != 200
     });
-    assert!(refused, "the disk was never full");
+    if !refused {
+        // A busy machine's server takes longer than the tablet needed to write.
+        patiently("the disk is full", || (status_of(&url, "/readyz") != 200).then_some(()));
+    }
     assert_eq!(status_of(&url, "/readyz"), 503, "not ready");
     assert_eq!(status_of(&url, "/healthz"), 200, "the server stays up");
     let said =

@@ -12,12 +12,13 @@
 use std::collections::BTreeSet;
 
 use chart::entropy::Entropy;
+use chart::facts::Input;
 use chart::ids::{
     ActivityId, ActorId, ChangeHash, ClinicId, CommandId, DeviceId, Digest, DocumentId, EpochId, PatientId,
     PersonId, PushId, SegmentId,
 };
 use chart::reference::{ClinicSettings, Patient, Person, Reference, Role};
-use chart::report::PoolOutcome;
+use chart::report::{PoolOutcome, RulebookName};
 use chart::time::Timestamp;
 use ed25519_dalek::{Signer, SigningKey};
 use hub::{ConnectionId, Hub, HubConfig};
@@ -189,11 +190,12 @@ impl Tablet {
         self.counter += 1;
         let heads = vec![changes.last().unwrap().0];
         let (device, person) = (self.author.device, self.author.person);
-        let signed = sync_protocol::statement::push(CLINIC, VISIT, &heads, device, person, self.counter);
+        let signed =
+            sync_protocol::statement::push(CLINIC, self.note.id(), &heads, device, person, self.counter);
         let signature = self.key.sign(&signed).to_bytes();
         DocumentPush {
             push_id: PushId::random(&mut Counter(self.counter)),
-            document: VISIT,
+            document: self.note.id(),
             kind: DocumentKind::Visit,
             base_heads: Vec::new(),
             heads,
@@ -203,6 +205,13 @@ impl Tablet {
             part: 0,
             more: false,
         }
+    }
+    /// The same tablet with another visit in hand.
+    fn with_visit(&self, n: u8) -> Self {
+        let author = Author { actor: ActorId::from_bytes([n; 16]), ..self.author };
+        let note = NoteDocument::new(DocumentId::from_bytes([n; 16]), Kind::Visit);
+        let counter = self.counter + (u64::from(n) << 20);
+        Self { key: self.key.clone(), author, note, counter, receipted: None, cursor: None }
     }
     fn connect(&self, clinic: &mut Clinic, scope: ScopeName) -> Line {
         let config = TabletConfig {
@@ -802,4 +811,74 @@ fn a_claim_and_a_patients_file_reach_the_report_and_survive_a_restart() {
     assert_eq!(ids(&mut clinic), found);
     clinic.settle();
     assert_eq!(ids(&mut clinic), found);
+}
+
+/// A payer of the clinic's own.
+const NEW_PAYER: &str = r#"
+[[payer]]
+id = "riverbend-staff"
+aliases = []
+label = "The clinic's own staff"
+unit_rule = "cms_8_minute"
+flags = ["ncci"]
+reviewed = "2026-01-01"
+from = "2026-01-01"
+source = "commercial-practice"
+"#;
+
+/// What every visit's published report was made from: the rules, and what was read.
+fn made_from(clinic: &mut Clinic, visits: &[DocumentId]) -> Vec<(RulebookName, Vec<Input>)> {
+    let mut of = |visit: &DocumentId| clinic.hub.report(&clinic.store, *visit).unwrap().unwrap().report;
+    visits.iter().map(&mut of).map(|report| (report.rulebook, report.inputs)).collect()
+}
+
+#[test]
+fn exactly_the_reports_that_read_what_changed_are_published_again() {
+    let (mut clinic, mut own, b) = two_therapists();
+    let mut line = own.connect(&mut clinic, own.caseload());
+    let mut line_b = b.connect(&mut clinic, b.caseload());
+    let (mut patient_day, mut provider_day, mut far) =
+        (b.with_visit(31), own.with_visit(32), b.with_visit(33));
+    let another =
+        |json: String| json.replace(&PATIENT.to_string(), &PatientId::from_bytes([91; 16]).to_string());
+    let (a_opens, b_opens) = (open_visit(own.author.person), open_visit(b.author.person));
+    let push = own.does(&a_opens);
+    line.push(&mut clinic, &own, push);
+    let push = provider_day.does(&another(a_opens));
+    line.push(&mut clinic, &provider_day, push);
+    let push = patient_day.does(&b_opens);
+    line_b.push(&mut clinic, &patient_day, push);
+    let push = far.does(&another(b_opens).replace("2026-03-17", "2026-03-24"));
+    line_b.push(&mut clinic, &far, push);
+    let visits = [own.note.id(), patient_day.note.id(), provider_day.note.id(), far.note.id()];
+    let mut before = made_from(&mut clinic, &visits);
+    let mut check = |clinic: &mut Clinic, what: &str, expected: [bool; 4]| {
+        let after = made_from(clinic, &visits);
+        let changed: Vec<bool> = before.iter().zip(&after).map(|(old, new)| old != new).collect();
+        assert_eq!(changed, expected, "{what}: own, patient's day, provider's day, neither");
+        before = after;
+    };
+    let published = |clinic: &Clinic| clinic.hub.metrics().published;
+    for json in [start(), stop("09:23")] {
+        let at = published(&clinic);
+        let push = own.does(&json);
+        line.push(&mut clinic, &own, push);
+        check(&mut clinic, &json, [true, true, true, false]);
+        assert_eq!(published(&clinic) - at, 3);
+    }
+    let typed = r#"{"command":"splice_text","field":"subjective","position":0,"insert":"steadier"}"#;
+    let at = published(&clinic);
+    let push = own.does(typed);
+    line.push(&mut clinic, &own, push);
+    check(&mut clinic, "a word", [true, false, false, false]);
+    assert_eq!(published(&clinic) - at, 1);
+    clinic.restart();
+    check(&mut clinic, "a restart", [false; 4]);
+    assert_eq!(published(&clinic), 0, "nothing is published again under the same rules");
+    let own_rules = [("riverbend.toml", NEW_PAYER)];
+    let rulebook = compliance::Rulebook::builtin_with(&own_rules).unwrap();
+    clinic.hub = Hub::open(HubConfig { rulebook, ..config() }, &clinic.store).unwrap();
+    clinic.settle();
+    check(&mut clinic, "other rules", [true; 4]);
+    assert_eq!(published(&clinic), 4);
 }
