@@ -13,6 +13,7 @@ use chart::time::{Minutes, Span};
 use chart::visit::SegmentValue;
 use chrono::NaiveDate;
 
+use crate::bundling::tables;
 use crate::limits;
 use crate::rulebook::{Basis, Code, Contact, Rulebook};
 use crate::units::{UnitMap, Work, is_pooled};
@@ -169,6 +170,7 @@ impl<'a> Day<'a> {
     /// Gathers the patient-day of settled facts.
     pub(crate) fn of(book: &'a Rulebook, facts: &'a Facts) -> Self {
         let slices = slices(facts);
+        let date = facts.note.slice.date.agreed().copied();
         let mut segs: Vec<Seg<'a>> = slices
             .iter()
             .flat_map(|slice| slice.segments.iter().filter_map(|facts| seg(book, slice, facts)))
@@ -187,6 +189,8 @@ impl<'a> Day<'a> {
                 if let Ok(units) = text.trim().parse::<u32>() {
                     let sum = pool.work.entered.entry(code.clone()).or_default();
                     *sum = sum.saturating_add(units);
+                    let limit = book.limit(code, tables(&facts.settings), date);
+                    pool.work.most.extend(limit.map(|limit| (code.clone(), limit.units)));
                 }
             }
         }

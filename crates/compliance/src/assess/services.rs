@@ -7,6 +7,7 @@ use chart::report::{Counted, UnitRule};
 use serde_json::{Map, Value, json};
 
 use super::error::AssessError;
+use crate::bundling::tables;
 use crate::limits;
 use crate::rulebook::{Basis, CodeState, Rulebook};
 use crate::units::{UnitMap, Work, count, is_pooled};
@@ -104,6 +105,8 @@ fn add(
     };
     if let Some(units) = object.get("units").and_then(Value::as_u64) {
         work.entered.insert(code.clone(), u32::try_from(units).unwrap_or(u32::MAX));
+        let limit = book.limit(&code, tables(&BTreeMap::new()), date);
+        work.most.extend(limit.map(|limit| (code.clone(), limit.units)));
     }
     let by_minutes = is_pooled(book, &code)
         || book.code(&code).is_some_and(|row| matches!(row.basis, Basis::Timed | Basis::LongTimed));

@@ -137,12 +137,16 @@ fn rules(view: &View<'_>, out: &mut Findings<'_>) {
 }
 
 fn once(view: &View<'_>, out: &mut Findings<'_>) {
+    let most = |code: &ServiceCode| {
+        let limit = view.book.limit(code, tables(&view.facts.settings), view.date);
+        limit.map_or(1, |limit| limit.units)
+    };
     for (code, units) in view.entered().iter().filter(|(_, units)| **units > 1) {
         let Some(row) = view.row(code) else { continue };
         let draft = |check| finding(check).value("code", code).value("entered", units);
         if row.once_a_day {
             out.push(draft("units-base-more-than-one"));
-        } else if row.base_minutes.is_none() && row.mue.as_ref().is_none_or(|mue| mue.units <= 1) {
+        } else if row.base_minutes.is_none() && most(code) <= 1 {
             out.push(draft("units-untimed-more-than-one"));
         }
     }

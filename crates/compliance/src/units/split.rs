@@ -89,10 +89,7 @@ impl Services {
             .map(|code| {
                 let minutes = work.minutes.get(code).copied().unwrap_or(0);
                 let done = work.done.contains(code);
-                (
-                    code.clone(),
-                    units_outside(book, rule, code, minutes, done, work.entered.get(code).copied()),
-                )
+                (code.clone(), units_outside(book, rule, code, minutes, done, work))
             })
             .collect()
     }
@@ -105,7 +102,7 @@ fn units_outside(
     code: &ServiceCode,
     minutes: u32,
     done: bool,
-    entered: Option<u32>,
+    work: &Work,
 ) -> u32 {
     let Some(row) = book.code(code) else { return 0 };
     match row.basis {
@@ -125,8 +122,8 @@ fn units_outside(
             if !done && minutes == 0 {
                 return 0;
             }
-            let most = row.mue.as_ref().map_or(1, |mue| mue.units.max(1));
-            entered.unwrap_or(1).clamp(1, most)
+            let most = work.most.get(code).copied().unwrap_or(1).max(1);
+            work.entered.get(code).copied().unwrap_or(1).clamp(1, most)
         }
     }
 }

@@ -16,4 +16,7 @@ pub struct Work {
     pub done: BTreeSet<ServiceCode>,
     /// Units entered for codes that are not counted by time, where the table allows more than one.
     pub entered: UnitMap,
+    /// The most units of a day of the codes entered, by the table that holds on the date of service; a code
+    /// without an entry counts one.
+    pub most: UnitMap,
 }

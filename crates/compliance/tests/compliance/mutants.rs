@@ -1,14 +1,6 @@
 //! Worked sessions of the counting rules, and the proof that they bite: with any constant of a rule
 //! moved by one, some of them fail.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail by panicking"
-)]
-
 use compliance::{Rulebook, run_vectors};
 use serde_json::{Value, json};
 

@@ -1,13 +1,5 @@
 //! Open choices: every alternative is shown, nothing of a disputed pool is billed, other pools are.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail by panicking"
-)]
-
 use std::collections::BTreeSet;
 
 use chart::code::{Discipline, PayerId};

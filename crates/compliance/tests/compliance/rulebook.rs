@@ -1,13 +1,5 @@
 //! The rulebook is strict about its data, and the engine's source names no code and no payer.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail by panicking"
-)]
-
 use std::path::Path;
 
 use compliance::Rulebook;

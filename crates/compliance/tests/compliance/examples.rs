@@ -1,14 +1,6 @@
 //! Every finding has a worked example that raises it and one that does not; the catalogue in the
 //! documentation is the one of the rules.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail by panicking"
-)]
-
 use std::collections::BTreeSet;
 
 use chart::facts::Facts;
@@ -17,8 +9,8 @@ use compliance::assess::read_visit;
 use compliance::{Rulebook, recompute};
 use serde_json::Value;
 
-const EXAMPLES: &str = include_str!("../../../rules/examples/findings.json");
-const PAYERS: &str = include_str!("../../../rules/examples/payers.toml");
+const EXAMPLES: &str = include_str!("../../../../rules/examples/findings.json");
+const PAYERS: &str = include_str!("../../../../rules/examples/payers.toml");
 
 fn book() -> Rulebook {
     let mut files = Rulebook::builtin_files().to_vec();
@@ -154,7 +146,7 @@ fn every_finding_says_its_source_its_remedy_and_leaves_no_placeholder() {
 
 #[test]
 fn the_documented_catalogue_is_the_one_of_the_rules() {
-    let documented = include_str!("../../../docs/findings.md");
+    let documented = include_str!("../../../../docs/findings.md");
     let book = Rulebook::builtin().unwrap();
     assert_eq!(
         documented,

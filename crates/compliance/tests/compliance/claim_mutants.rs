@@ -1,14 +1,6 @@
 //! Worked figures of claims, and the proof that they bite: with any constant of assistants' shares, yearly
 //! thresholds, conversion factors or deadlines moved, some of them fail.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail by panicking"
-)]
-
 use compliance::assess::read_visit;
 use compliance::{Rulebook, recompute, run_vectors};
 use serde_json::{Value, json};

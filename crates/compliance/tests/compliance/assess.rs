@@ -1,14 +1,6 @@
 //! The one-line doors: services, visits, errors in one sentence, files of cases, and what the engine's
 //! source must not name.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail by panicking"
-)]
-
 use compliance::assess::{read_visit, write_visit};
 use compliance::{Rulebook, assess_line, run_vectors};
 use serde_json::{Value, json};

@@ -2,14 +2,6 @@
 //! naive allocator that tries every vector of units. The constants here are written out on purpose:
 //! they must not come from the rules under test.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail by panicking"
-)]
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use chart::code::ServiceCode;
@@ -311,12 +303,16 @@ fn codes_of_other_lengths_count_outside_the_pool_from_their_own_midpoint() {
 #[test]
 fn an_untimed_code_is_one_unit_unless_the_table_allows_more() {
     let book = Rulebook::builtin().unwrap();
-    let units = |text: &str, entered: u32| {
+    let units = |entered: u32, most: Option<u32>| {
+        let text = "95851";
         let mut work = Work { done: BTreeSet::from([code(text)]), ..Work::default() };
         work.entered.insert(code(text), entered);
+        work.most.extend(most.map(|most| (code(text), most)));
         count(&book, UnitRule::Cms8Minute, &work, &[]).per_code[&code(text)]
     };
-    assert_eq!(units("G0283", 3), 1);
-    assert_eq!(units("95851", 3), 3);
-    assert_eq!(units("95851", 9), 3);
+    for (entered, most, expected) in
+        [(3, None, 1), (3, Some(0), 1), (3, Some(3), 3), (9, Some(3), 3), (0, Some(3), 1), (2, Some(3), 2)]
+    {
+        assert_eq!(units(entered, most), expected, "{entered} entered, at most {most:?}");
+    }
 }

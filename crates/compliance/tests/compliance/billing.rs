@@ -1,13 +1,5 @@
 //! The bill: lines with their modifiers, what is asked for, what it may come to, what an edit changes.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail by panicking"
-)]
-
 use chart::billing::{BillLine, BillingView};
 use chart::facts::Facts;
 use compliance::assess::read_visit;

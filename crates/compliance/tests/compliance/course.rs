@@ -1,14 +1,6 @@
 //! The arithmetic of an episode at its edges: treatment days, progress periods, weeks, certification,
 //! yearly amounts, authorisations.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail by panicking"
-)]
-
 use std::collections::BTreeSet;
 
 use chart::facts::Facts;
@@ -24,7 +16,7 @@ static BOOK: std::sync::LazyLock<Rulebook> = std::sync::LazyLock::new(|| Ruleboo
 /// The clean note of the examples with some of its short form's fields set otherwise.
 fn clean(changes: Value) -> Facts {
     let examples: Value =
-        serde_json::from_str(include_str!("../../../rules/examples/findings.json")).unwrap();
+        serde_json::from_str(include_str!("../../../../rules/examples/findings.json")).unwrap();
     let mut note = examples["clean"].clone();
     for (name, value) in changes.as_object().unwrap() {
         note[name] = value.clone();

@@ -1,13 +1,5 @@
 //! Whatever the facts: recompute answers, answers the same again, and its answer survives JSON.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail by panicking"
-)]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 

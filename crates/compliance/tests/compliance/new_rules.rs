@@ -1,14 +1,6 @@
 //! New payers, new quarters and a clinic's own rows are data alone; what is wrong with them is said with
 //! file, line and reason.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail by panicking"
-)]
-
 use std::collections::BTreeSet;
 
 use chart::report::{PoolOutcome, Report};
@@ -144,6 +136,31 @@ fn the_limits_of_a_quarter_are_those_of_its_file() {
             .map(|f| f.values["limit"].clone())
     };
     assert_eq!((over("2024-08-05"), over("2025-02-03")), (None, Some("1".to_owned())));
+}
+
+#[test]
+fn a_code_not_counted_by_minutes_counts_up_to_the_limit_of_the_quarter_of_its_day() {
+    let limits = "HCPCS/CPT Code,Practitioner Services MUE Values,MUE Adjudication Indicator,MUE Rationale\n\
+                  95851,2,3 Date of Service Edit: Clinical,Clinical: Data\n\
+                  97012,4,3 Date of Service Edit: Clinical,Clinical: Data\n";
+    let quarter = convert(limits, "practitioner", quarter(), &Rulebook::builtin().unwrap()).unwrap();
+    let book = Rulebook::builtin_with(&[(&quarter.file, &quarter.text)]).unwrap();
+    let units = |date: &str, code: &str| {
+        let segment = json!({"code": code, "start": "09:00", "end": "09:20", "provider": "pt1"});
+        let visit = json!({
+            "date": date, "payer": "medicare", "discipline": "pt", "segments": [segment], "units": {code: 3},
+        });
+        let report = recompute(&read_visit(&visit.to_string()).unwrap(), &book);
+        (self::units(&report), ids(&report).contains("units-untimed-more-than-one"))
+    };
+    for (date, code, expected) in [
+        ("2024-08-05", "95851", (3, false)),
+        ("2025-02-03", "95851", (2, false)),
+        ("2024-08-05", "97012", (1, true)),
+        ("2025-02-03", "97012", (3, false)),
+    ] {
+        assert_eq!(units(date, code), expected, "{code} on {date}");
+    }
 }
 
 #[test]
