@@ -3,6 +3,7 @@
 //! Reads take turns with commits: a reader waits at most for one commit to reach the disk.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use store::{Batch, EpochStart, Key, Retained, Store, StoreError, StoreReader, StoredEntry, Tip};
@@ -15,6 +16,7 @@ use crate::faults::{Faults, KillPoint};
 #[derive(Clone, Debug)]
 pub struct Record {
     store: Arc<RwLock<Option<SledStore>>>,
+    latched: Arc<AtomicBool>,
 }
 
 /// After closing there is nothing to read or write.
@@ -30,19 +32,38 @@ impl Record {
             let faults = faults.clone();
             store.between_sync_and_index(move || faults.pass(KillPoint::BetweenSyncAndIndex));
         }
-        Ok((Self { store: Arc::new(RwLock::new(Some(store))) }, report.sentences()))
+        let record = Self { store: Arc::new(RwLock::new(Some(store))), latched: Arc::default() };
+        Ok((record, report.sentences()))
     }
 
     /// Commits a batch; durable when this returns `Ok`.
     pub fn commit(&self, batch: &Batch) -> Result<u64, StoreError> {
         let mut store = self.store.write().unwrap_or_else(PoisonError::into_inner);
-        store.as_mut().ok_or_else(closed)?.commit(batch)
+        let store = store.as_mut().ok_or_else(closed)?;
+        let committed = store.commit(batch);
+        self.note_latch(store);
+        committed
     }
 
     /// Keeps derived values.
     pub fn keep(&self, values: &[Retained]) -> Result<(), StoreError> {
         let mut store = self.store.write().unwrap_or_else(PoisonError::into_inner);
-        store.as_mut().ok_or_else(closed)?.keep(values)
+        let store = store.as_mut().ok_or_else(closed)?;
+        let kept = store.keep(values);
+        self.note_latch(store);
+        kept
+    }
+
+    /// Whether the record takes nothing more until it is opened again, as far as the last use of it showed.
+    /// Waits for nobody.
+    pub fn is_latched(&self) -> bool {
+        self.latched.load(Ordering::Acquire)
+    }
+
+    fn note_latch(&self, store: &SledStore) {
+        if store.is_latched() {
+            self.latched.store(true, Ordering::Release);
+        }
     }
 
     /// Closes the record in order. Whoever reads afterwards is told that it is closed.
@@ -53,7 +74,12 @@ impl Record {
 
     fn read<T>(&self, read: impl FnOnce(&SledStore) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
-        read(store.as_ref().ok_or_else(closed)?)
+        let store = store.as_ref().ok_or_else(closed)?;
+        let read = read(store);
+        if read.is_err() {
+            self.note_latch(store);
+        }
+        read
     }
 }
 

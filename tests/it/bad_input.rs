@@ -321,17 +321,36 @@ fn fill(ward: &mut Ward) -> BTreeMap<DocumentId, BTreeSet<String>> {
     ward.hands[0].called_safe()
 }
 
-/// A disk with so little room that the server's record stops growing.
-fn full_disk_loses_nothing(may_mount: bool) {
+/// What leaves the record without room.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Room {
+    /// A bound on how far one file may grow.
+    BoundedFiles,
+    /// A file system of its own that the record itself fills.
+    SmallDisk,
+    /// A file system that something else fills to the last byte while the server runs.
+    FilledDisk,
+}
+
+/// The store leaves 64 MiB of a disk alone: six more are the room there is.
+const DISK_MB: u64 = 70;
+
+fn without_room_nothing_acknowledged_is_lost(room: Room) {
     let mut ward = Ward::open(1);
     ward.clinic.stop_server();
     let listen = ward.clinic.url.trim_start_matches("http://").to_owned();
-    let disk = if may_mount { SmallDisk::over(&ward.clinic.data().join("record"), 6) } else { None };
-    let limited = match &disk {
-        Some(_) => program().to_owned(),
-        None => bounded_program(ward.clinic.dir(), 2_048),
+    let record = ward.clinic.data().join("record");
+    let disk = (room != Room::BoundedFiles).then(|| SmallDisk::over(&record, DISK_MB));
+    let (disk, program) = match disk {
+        Some(Some(disk)) => (Some(disk), program().to_owned()),
+        Some(None) => return eprintln!("SKIP: this process may not mount a file system of its own"),
+        None => (None, bounded_program(ward.clinic.dir(), 2_048)),
     };
-    ward.clinic.server = Some(ServerProcess::start(&limited, &ward.clinic.data(), &listen, &[]).unwrap());
+    ward.clinic.server = Some(ServerProcess::start(&program, &ward.clinic.data(), &listen, &[]).unwrap());
+    if room == Room::FilledDisk {
+        let mut filler = std::fs::File::create(record.join("filler")).unwrap();
+        while filler.write_all(&[7; 4096]).is_ok() {}
+    }
     let promised = [fill(&mut ward)];
     ward.clinic.kill_server();
     if let Some(disk) = &disk {
@@ -344,9 +363,17 @@ fn full_disk_loses_nothing(may_mount: bool) {
     ward.clinic.stop_server();
 }
 
-/// A bound on the files; with `GAITWAY_FULL_DISK` a real file system without room, where this process may
-/// mount one.
 #[test]
 fn a_record_that_may_not_grow_loses_nothing_acknowledged() {
-    full_disk_loses_nothing(std::env::var_os("GAITWAY_FULL_DISK").is_some());
+    without_room_nothing_acknowledged_is_lost(Room::BoundedFiles);
+}
+
+#[test]
+fn a_record_that_fills_its_disk_stops_taking_work_and_loses_nothing_acknowledged() {
+    without_room_nothing_acknowledged_is_lost(Room::SmallDisk);
+}
+
+#[test]
+fn a_disk_that_something_else_fills_stops_the_record_and_loses_nothing_acknowledged() {
+    without_room_nothing_acknowledged_is_lost(Room::FilledDisk);
 }

@@ -11,6 +11,10 @@ pub(crate) const INLINE: usize = 4096;
 pub(crate) const OPEN_WITHIN: Duration = Duration::from_secs(30);
 /// How long another user of the index (a thread of an earlier opening) may take to let go of it.
 pub(crate) const RELEASE_WITHIN: Duration = Duration::from_secs(5);
+/// Room that is left on the file system when nothing more is taken, in bytes: enough for the index to write
+/// out what it holds (its own segments are half a MiB, and it writes twice a second), for a checkpoint, and
+/// for closing in order. Filled to the last byte, a file system breaks the index and with it reading.
+pub(crate) const RESERVE_BYTES: u64 = 64 * 1024 * 1024;
 /// How often sled writes out what it holds, in milliseconds.
 pub(crate) const FLUSH_EVERY_MS: u64 = 500;
 
@@ -23,6 +27,9 @@ pub struct Options {
     pub cache_bytes: u64,
     /// A checkpoint is written after this many bytes of journal.
     pub checkpoint_bytes: u64,
+    /// A commit that finds less room than this on the file system is refused as [`store::StoreError::Full`],
+    /// in bytes.
+    pub reserve_bytes: u64,
     /// Opening reads the whole journal, mends it and builds the index anew, whatever the checkpoint says.
     pub full_check: bool,
 }
@@ -33,6 +40,7 @@ impl Default for Options {
             journal: journal::Options::default(),
             cache_bytes: 64 * 1024 * 1024,
             checkpoint_bytes: 64 * 1024 * 1024,
+            reserve_bytes: RESERVE_BYTES,
             full_check: false,
         }
     }

@@ -20,11 +20,13 @@ use crate::report::OpenReport;
 const INLINE_VALUE: u8 = 0;
 const FILE_VALUE: u8 = 1;
 
-/// The index and the number in its directory's name; no index while it cannot be built.
+/// The index and the number in its directory's name.
 #[derive(Debug)]
 struct Slot {
     index: Option<Index>,
     generation: u32,
+    /// Why there is no index until the store is opened again.
+    gone: Option<String>,
 }
 
 /// What runs between a batch's sync and its index rows.
@@ -64,7 +66,7 @@ impl SledStore {
             kept_files: KeptFiles::new(dir.as_ref().join("kept")),
             root: opened.root,
             journal: opened.journal,
-            slot: Mutex::new(Slot { index: Some(opened.index), generation: opened.generation }),
+            slot: Mutex::new(Slot { index: Some(opened.index), generation: opened.generation, gone: None }),
             options,
             boot: opened.boot,
             since_checkpoint: 0,
@@ -87,7 +89,7 @@ impl SledStore {
         }
         self.checkpoint()?;
         let start = self.journal.start();
-        let Slot { index, generation } = self.slot.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let Slot { index, generation, .. } = self.slot.into_inner().unwrap_or_else(PoisonError::into_inner);
         if index.is_some_and(Index::close) && !self.journal.is_latched() {
             let closed = digest(&index_dir(self.root.dir(), generation)).map_err(disk("read the index"))?;
             let checkpoint = Checkpoint { generation, closed: Some(closed), boot: self.boot, start };
@@ -122,9 +124,10 @@ impl SledStore {
         self.journal.stats()
     }
 
-    /// True after a write that failed: only reading is possible until the store is opened again.
+    /// True after a write that failed, and when the index could not be built anew: nothing is taken until
+    /// the store is opened again.
     pub fn is_latched(&self) -> bool {
-        self.journal.is_latched()
+        self.journal.is_latched() || self.slot().gone.is_some()
     }
 
     /// The journal underneath.
@@ -168,7 +171,8 @@ impl SledStore {
     }
 
     /// Runs something on the index. An index that fails is set aside, built anew from the journal, and
-    /// asked once more.
+    /// asked once more. That is tried once: an index that cannot be built is gone until the store is opened
+    /// again, and every call says so at once.
     fn with_index<T>(&self, run: impl Fn(&Index) -> Result<T, Broken>) -> Result<T, StoreError> {
         let mut slot = self.slot();
         if let Some(index) = &slot.index
@@ -176,6 +180,22 @@ impl SledStore {
         {
             return Ok(value);
         }
+        if let Some(reason) = &slot.gone {
+            return Err(StoreError::Disk { doing: "use the index", reason: reason.clone() });
+        }
+        let anew = self.build_anew(&mut slot, run);
+        if let (None, Err(why)) = (&slot.index, &anew) {
+            slot.gone = Some(format!("it broke and could not be built anew ({why}); start again"));
+        }
+        anew
+    }
+
+    /// Sets the index aside, builds it anew and runs something on it.
+    fn build_anew<T>(
+        &self,
+        slot: &mut Slot,
+        run: impl Fn(&Index) -> Result<T, Broken>,
+    ) -> Result<T, StoreError> {
         let dir = self.root.dir();
         if let Some(index) = slot.index.take() {
             index.close();
@@ -220,6 +240,14 @@ impl SledStore {
                 })
             }),
         }
+    }
+
+    /// Refuses what would leave too little room for the index. A file system that does not tell its room is
+    /// taken to have some: the write itself will say.
+    fn must_have_room(&self) -> Result<(), StoreError> {
+        let room = rustix::fs::statvfs(self.root.dir())
+            .map_or(u64::MAX, |told| told.f_bavail.saturating_mul(told.f_frsize));
+        if room < self.options.reserve_bytes { Err(StoreError::Full) } else { Ok(()) }
     }
 
     fn after_append(&mut self, frame: &Frame, bytes: u64) {
@@ -317,6 +345,13 @@ impl Store for SledStore {
     fn commit(&mut self, batch: &Batch) -> Result<u64, StoreError> {
         let first = self.journal.tip().seq.saturating_add(1);
         let before = self.journal.stats().bytes;
+        if self.is_latched() {
+            return Err(StoreError::Latched);
+        }
+        if let Err(full) = self.must_have_room() {
+            self.journal.latch();
+            return Err(full);
+        }
         let entries = self.journal.append(batch)?;
         if entries.is_empty() && batch.new_epoch.is_none() {
             return Ok(first);
@@ -338,7 +373,7 @@ impl Store for SledStore {
     }
 
     fn keep(&mut self, values: &[Retained]) -> Result<(), StoreError> {
-        if self.journal.is_latched() {
+        if self.is_latched() {
             return Err(StoreError::Latched);
         }
         for (key, value) in values {

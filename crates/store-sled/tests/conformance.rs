@@ -7,7 +7,7 @@ use store_sled::{IndexReport, Options, SledStore};
 
 fn options() -> Options {
     let journal = journal::Options { segment_bytes: 20_000, ..journal::Options::default() };
-    Options { journal, checkpoint_bytes: 30_000, cache_bytes: 8 << 20, full_check: false }
+    Options { journal, checkpoint_bytes: 30_000, cache_bytes: 8 << 20, reserve_bytes: 0, full_check: false }
 }
 
 #[test]

@@ -17,7 +17,7 @@ use store_sled::{OpenReport, Options, SledStore};
 
 fn options() -> Options {
     let journal = journal::Options { segment_bytes: 60_000, ..journal::Options::default() };
-    Options { journal, checkpoint_bytes: 50_000, cache_bytes: 8 << 20, full_check: false }
+    Options { journal, checkpoint_bytes: 50_000, cache_bytes: 8 << 20, reserve_bytes: 0, full_check: false }
 }
 
 struct Whole {

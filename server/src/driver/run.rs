@@ -208,6 +208,15 @@ impl State {
         self.faults.pass(KillPoint::AfterReceiptBeforeVerdict);
     }
 
+    /// A record that latched without a commit that failed (its index broke while it was read, or beside the
+    /// last commit) takes no more either; nobody is left waiting for it.
+    fn notice_latch(&mut self) {
+        if self.record.is_latched() && !self.gauges.latched.swap(true, Ordering::AcqRel) {
+            tracing::error!("the record cannot be used any more: it is read only until restart");
+            self.hub.commit_failed("the record cannot be written until the server is started again");
+        }
+    }
+
     /// One turn of everything but events.
     fn turn(&mut self) {
         if self.hub.poll_timeout().is_some_and(|(at, _)| at <= now()) {
@@ -221,6 +230,9 @@ impl State {
         let kept = self.hub.poll_keep();
         if !kept.is_empty() {
             self.crew.committer.keep(kept);
+        }
+        if !self.in_flight {
+            self.notice_latch();
         }
         // Sessions that were drained may have more to say at once.
         self.more_work |= self.transmit();

@@ -14,7 +14,7 @@ const BATCHES: u64 = 40;
 
 fn options() -> Options {
     let journal = journal::Options { segment_bytes: 20_000, ..journal::Options::default() };
-    Options { journal, checkpoint_bytes: 50_000, cache_bytes: 8 << 20, full_check: false }
+    Options { journal, checkpoint_bytes: 50_000, cache_bytes: 8 << 20, reserve_bytes: 0, full_check: false }
 }
 
 fn open(dir: &Path) -> (SledStore, OpenReport) {
@@ -223,5 +223,64 @@ fn a_store_whose_index_cannot_be_built_keeps_what_it_acknowledged_and_latches() 
     drop(store);
     std::fs::remove_file(&next).ok();
     let (store, _) = open(dir.path());
+    check(&store, &model);
+}
+
+/// A store whose index breaks and whose next index cannot be made.
+fn with_a_lost_index(dir: &Path) -> (SledStore, MemoryStore) {
+    let (store, model) = filled(dir);
+    let next = store.slot().generation + 1;
+    std::fs::write(index_dir(dir, next), "in the way").unwrap();
+    (store, model)
+}
+
+#[test]
+fn an_index_that_cannot_be_built_anew_is_tried_once_and_latches_the_store_until_it_is_opened_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, mut model) = with_a_lost_index(dir.path());
+    let broken = store.with_index(|_| Err::<(), _>(Broken("planted".to_owned())));
+    assert!(broken.is_err());
+    assert!(store.is_latched());
+    std::fs::remove_file(index_dir(dir.path(), store.slot().generation)).unwrap();
+    let said = store.entry(1).unwrap_err().to_string();
+    assert!(said.contains("could not be built anew"), "{said}");
+    assert!(matches!(store.commit(&sample_batch(BATCHES)), Err(StoreError::Latched)));
+    assert!(matches!(store.keep(&[]), Err(StoreError::Latched)));
+    let made = std::fs::read_dir(dir.path())
+        .unwrap()
+        .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("index-0"));
+    assert_eq!(made.count(), 0, "no index is begun again and again");
+    assert!(store.close().is_err(), "it says that it was not closed in order");
+    let (mut store, _) = open(dir.path());
+    check(&store, &model);
+    store.commit(&sample_batch(BATCHES)).unwrap();
+    model.commit(&sample_batch(BATCHES)).unwrap();
+    check(&store, &model);
+}
+
+#[test]
+fn a_batch_whose_index_is_lost_beside_it_counts_and_the_store_takes_no_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, mut model) = with_a_lost_index(dir.path());
+    if let Some(index) = store.slot().index.take() {
+        assert!(index.close());
+    }
+    store.commit(&sample_batch(BATCHES)).unwrap();
+    model.commit(&sample_batch(BATCHES)).unwrap();
+    assert!(store.is_latched(), "told without a further commit");
+    drop(store);
+    std::fs::remove_file(index_dir(dir.path(), 2)).unwrap();
+    check(&open(dir.path()).0, &model);
+}
+
+#[test]
+fn a_disk_with_too_little_room_is_full_before_it_is_and_goes_on_reading() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, model) = filled(dir.path());
+    store.close().unwrap();
+    let greedy = Options { reserve_bytes: u64::MAX, ..options() };
+    let (mut store, _) = SledStore::open(dir.path(), greedy, &mut Seeded::new(1)).unwrap();
+    assert!(matches!(store.commit(&sample_batch(BATCHES)), Err(StoreError::Full)));
+    assert!(store.is_latched());
     check(&store, &model);
 }
