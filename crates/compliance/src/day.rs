@@ -122,7 +122,12 @@ pub(crate) fn slices(facts: &Facts) -> Vec<&DaySlice> {
         .patient_day
         .iter()
         .filter(|slice| slice.document != own.document && same_patient(slice) && same_date(slice));
-    std::iter::once(own).chain(others).collect()
+    let mut all: Vec<&DaySlice> = std::iter::once(own).chain(others).collect();
+    // The order in which notes were gathered must not show: of two recorded choices the first is looked at first.
+    if let Some((_, others)) = all.split_first_mut() {
+        others.sort_by_key(|slice| slice.document);
+    }
+    all
 }
 
 /// One stretch, settled; `None` if nothing is agreed of it or it was entered in error.
@@ -235,9 +240,10 @@ impl<'a> Day<'a> {
                 holds.push((self.discipline_of(seg.document), reason.clone()));
             }
         }
+        let mut said: BTreeSet<(Option<Discipline>, String)> = BTreeSet::new();
         for (discipline, reason) in holds {
             if let Some(pool) = self.pools.get_mut(&discipline)
-                && !pool.holds.contains(&reason)
+                && said.insert((discipline, reason.clone()))
             {
                 pool.holds.push(reason);
             }

@@ -100,8 +100,8 @@ pub(crate) fn without_idle_disputes(facts: &Facts) -> Facts {
     tidy
 }
 
-/// Whether nothing is disputed and everything stands in its fixed order already.
-pub(crate) fn is_tidy(facts: &Facts) -> bool {
+/// Whether nothing is disputed: such facts are read as they are, in whatever order they were gathered.
+pub(crate) fn is_settled(facts: &Facts) -> bool {
     fn closed<T>(fact: &Fact<T>) -> bool {
         !matches!(fact, Fact::Disputed(_))
     }
@@ -112,16 +112,13 @@ pub(crate) fn is_tidy(facts: &Facts) -> bool {
             && closed(&slice.tie_pick)
             && closed(&slice.billed_units)
             && slice.segments.iter().all(|segment| closed(&segment.value))
-            && slice.segments.is_sorted_by_key(|segment| segment.segment)
     };
     let note = &facts.note;
     slice(&note.slice)
         && closed(&note.place)
         && closed(&note.diagnoses)
         && closed(&note.totals)
-        && [&facts.patient_day, &facts.provider_day]
-            .into_iter()
-            .all(|slices| slices.is_sorted_by_key(|slice| slice.document) && slices.iter().all(slice))
+        && facts.patient_day.iter().chain(&facts.provider_day).all(slice)
 }
 
 /// Every open choice, in the order of the facts.

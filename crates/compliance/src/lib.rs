@@ -19,6 +19,7 @@ mod disputes;
 mod explain;
 mod finding;
 pub mod limits;
+mod meeting;
 mod payment;
 mod recompute;
 pub mod rulebook;

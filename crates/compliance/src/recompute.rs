@@ -18,7 +18,7 @@ use chart::report::{Certainty, Finding, REPORT_FORMAT, Report};
 use crate::checks;
 use crate::claim;
 use crate::disputes::{
-    Site, choices, combinations, described, is_tidy, relevant, settle, sites, without_idle_disputes,
+    Site, choices, combinations, described, is_settled, relevant, settle, sites, without_idle_disputes,
 };
 use crate::finding::Findings;
 use crate::limits;
@@ -32,7 +32,7 @@ pub use what_if::{BillIf, bills_by_choice};
 pub fn recompute(facts: &Facts, book: &Rulebook) -> Report {
     // Most notes have no dispute: those are read as they are.
     let mut tidy =
-        if is_tidy(facts) { Cow::Borrowed(facts) } else { Cow::Owned(without_idle_disputes(facts)) };
+        if is_settled(facts) { Cow::Borrowed(facts) } else { Cow::Owned(without_idle_disputes(facts)) };
     let sites = match &mut tidy {
         Cow::Borrowed(_) => Vec::new(),
         Cow::Owned(tidy) => sites(tidy),

@@ -2,22 +2,24 @@
 //!
 //! Built once for each combination of open choices; no dispute is left in it.
 
+mod told;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chart::code::{Discipline, PayerId, ServiceCode};
 use chart::facts::{Facts, NoteFacts, PersonFacts};
-use chart::ids::{ActivityId, DocumentId, PersonId};
+use chart::ids::{DocumentId, PersonId};
 use chart::reference::{Profession, Role};
 use chart::report::{Counted, UnitRule};
 use chart::time::ClockTime;
-use chart::visit::{Activity, activity_field};
 use chrono::NaiveDate;
 
 use crate::course::Course;
 use crate::day::{Day, PoolWork, Seg, seg};
 use crate::rulebook::{Code, Flag, Payer, PayerTerms, Rulebook};
 use crate::units::{UnitMap, count};
-use crate::words::Words;
+
+pub(crate) use told::{Told, of_activity};
 
 /// A stretch of another patient's note, settled.
 pub(crate) struct OtherSeg<'a> {
@@ -42,6 +44,8 @@ pub(crate) struct View<'a> {
     pub(crate) counted: BTreeMap<Option<Discipline>, Counted>,
     /// Stretches of other notes in which a provider of this note treated somebody.
     pub(crate) others: Vec<OtherSeg<'a>>,
+    own_codes: BTreeSet<ServiceCode>,
+    told: Vec<Told<'a>>,
 }
 
 /// Counts a pool; without a known rule by the day's total, for the screen only.
@@ -83,10 +87,16 @@ impl<'a> View<'a> {
             let segs = slice.segments.iter().filter_map(|facts| seg(book, slice, facts));
             others.extend(segs.map(|seg| OtherSeg { seg, same_patient }));
         }
+        let own = day.segs.iter().enumerate().filter(|(_, seg)| seg.document == note.slice.document);
+        let told = told::told(&note.activities, own.clone());
+        let entered = note.slice.billed_units.agreed().into_iter().flatten().map(|(code, _)| code);
+        let own_codes = own.map(|(_, seg)| seg.code()).chain(entered).cloned().collect();
         Self {
             book,
             facts,
             note,
+            own_codes,
+            told,
             date: note.slice.date.agreed().copied(),
             payer_id,
             payer,
@@ -128,10 +138,8 @@ impl<'a> View<'a> {
         lines
     }
     /// The codes of this note: of its stretches and of its entered units.
-    pub(crate) fn own_codes(&self) -> BTreeSet<ServiceCode> {
-        let entered =
-            self.note.slice.billed_units.agreed().into_iter().flatten().map(|(code, _)| code.clone());
-        self.own().map(|seg| seg.code().clone()).chain(entered).collect()
+    pub(crate) fn own_codes(&self) -> &BTreeSet<ServiceCode> {
+        &self.own_codes
     }
     /// The row of a code.
     pub(crate) fn row(&self, code: &ServiceCode) -> Option<&'a Code> {
@@ -189,43 +197,16 @@ impl<'a> View<'a> {
         self.own().filter_map(|seg| seg.performer).chain(self.note.slice.provider.agreed().copied()).collect()
     }
     /// This note's activities with their stretches, activities without stretches left out.
-    pub(crate) fn activities(&self) -> Vec<(ActivityId, &'a Activity, Vec<&Seg<'a>>)> {
-        let mut by_id: BTreeMap<ActivityId, Vec<&Seg<'a>>> = BTreeMap::new();
-        for seg in self.own() {
-            by_id.entry(seg.activity).or_default().push(seg);
-        }
-        by_id
-            .into_iter()
-            .map(|(id, segs)| (id, self.note.activities.get(&id).unwrap_or(&NOTHING_SAID), segs))
-            .collect()
+    pub(crate) fn activities(&self) -> impl Iterator<Item = (&Told<'a>, Vec<&Seg<'a>>)> {
+        self.told
+            .iter()
+            .map(|told| (told, told.segs.iter().filter_map(|place| self.day.segs.get(*place)).collect()))
     }
     /// How a minute of the day prints on the clock of a stretch.
     pub(crate) fn clock(&self, seg: &Seg<'_>, minute: i64) -> String {
         let offset = seg.value.start.map_or(0, ClockTime::offset_minutes);
         ClockTime::new(minute, offset).map_or_else(|_| "unknown".to_owned(), |time| time.hour_minute())
     }
-}
-
-/// An activity of which only its stretches are known.
-static NOTHING_SAID: Activity =
-    Activity { techniques: Vec::new(), fields: BTreeMap::new(), goal: None, segments: BTreeMap::new() };
-
-/// A plain field of an activity.
-pub(crate) fn of_activity<'x>(activity: &'x Activity, name: &str) -> &'x str {
-    activity.fields.get(name).map_or("", |text| text.trim())
-}
-
-/// What was done, in the words of an activity: description, techniques, device, element, purpose.
-pub(crate) fn deed(activity: &Activity) -> Words {
-    let fields = [
-        activity_field::DESCRIPTION,
-        activity_field::DEVICE,
-        activity_field::ELEMENT,
-        activity_field::PURPOSE,
-    ];
-    let mut text: Vec<&str> = fields.iter().map(|name| of_activity(activity, name)).collect();
-    text.extend(activity.techniques.iter().map(String::as_str));
-    Words::of(&text.join(" . "))
 }
 
 /// Whether a person is an assistant.

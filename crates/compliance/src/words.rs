@@ -41,8 +41,9 @@ pub(crate) const LISTS_READ: &[&str] = &[
 /// A text as its words in lower case.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Words {
-    /// In the order of the text.
-    words: Vec<String>,
+    text: String,
+    /// Where each word begins and ends in the text, in its order.
+    words: Vec<(usize, usize)>,
     /// Their places, by the words' order: lists are long, and every activity is asked for all of them.
     sorted: Vec<usize>,
 }
@@ -50,11 +51,19 @@ pub(crate) struct Words {
 impl Words {
     /// Splits a text at everything that is neither letter nor digit.
     pub(crate) fn of(text: &str) -> Self {
-        let lower = text.to_lowercase();
-        let words: Vec<String> = parts(&lower).map(str::to_owned).collect();
+        let text = text.to_lowercase();
+        let words = places(&text);
         let mut sorted: Vec<usize> = (0..words.len()).collect();
-        sorted.sort_by_key(|place| words.get(*place));
-        Self { words, sorted }
+        let word = |place: &usize| words.get(*place).and_then(|(from, to)| text.get(*from..*to));
+        sorted.sort_unstable_by(|a, b| word(a).cmp(&word(b)).then(a.cmp(b)));
+        Self { text, words, sorted }
+    }
+    /// A word by its place.
+    fn word(&self, place: usize) -> &str {
+        self.words.get(place).and_then(|(from, to)| self.text.get(*from..*to)).unwrap_or("")
+    }
+    fn all(&self) -> impl Iterator<Item = &str> + Clone {
+        (0..self.words.len()).map(|place| self.word(place))
     }
     /// Whether there is no word at all.
     pub(crate) fn is_empty(&self) -> bool {
@@ -62,7 +71,7 @@ impl Words {
     }
     /// The words with single spaces between them.
     pub(crate) fn joined(&self) -> String {
-        self.words.join(" ")
+        self.all().collect::<Vec<_>>().join(" ")
     }
     /// How many phrases of the list occur.
     pub(crate) fn count(&self, list: &[String]) -> usize {
@@ -74,7 +83,7 @@ impl Words {
     }
     /// Whether the text is nothing but one of the phrases.
     pub(crate) fn is_one_of(&self, list: &[String]) -> bool {
-        list.iter().any(|phrase| parts(&phrase.to_lowercase()).eq(self.words.iter().map(String::as_str)))
+        list.iter().any(|phrase| parts(&phrase.to_lowercase()).eq(self.all()))
     }
     /// Whether a phrase occurs; a word ending in `*` matches every word beginning so.
     pub(crate) fn has(&self, phrase: &str) -> bool {
@@ -82,19 +91,37 @@ impl Words {
         let mut parts = lowered.as_deref().unwrap_or(phrase).split_whitespace();
         let Some(first) = parts.next() else { return false };
         self.places(first).any(|place| {
-            let mut following = self.words.get(place + 1..).unwrap_or(&[]).iter();
-            parts.clone().all(|part| following.next().is_some_and(|word| matches(word, part)))
+            let mut following = place..self.words.len();
+            following.next();
+            parts.clone().all(|part| following.next().is_some_and(|next| matches(self.word(next), part)))
         })
     }
 
     /// Where a word stands in the text.
     fn places(&self, part: &str) -> impl Iterator<Item = usize> {
         let stem = part.strip_suffix('*').unwrap_or(part);
-        let word = |place: &usize| self.words.get(*place).map_or("", String::as_str);
-        let from = self.sorted.partition_point(|place| word(place) < stem);
+        let from = self.sorted.partition_point(|place| self.word(*place) < stem);
         let rest = self.sorted.get(from..).unwrap_or(&[]).iter();
-        rest.take_while(move |place| matches(word(place), part)).copied()
+        rest.take_while(move |place| matches(self.word(**place), part)).copied()
     }
+}
+
+/// Where each word of a text begins and ends.
+fn places(text: &str) -> Vec<(usize, usize)> {
+    let mut words = Vec::new();
+    let mut begun = None;
+    for (at, letter) in text.char_indices() {
+        match (letter.is_alphanumeric(), begun) {
+            (true, None) => begun = Some(at),
+            (false, Some(from)) => {
+                words.push((from, at));
+                begun = None;
+            }
+            _ => {}
+        }
+    }
+    words.extend(begun.map(|from| (from, text.len())));
+    words
 }
 
 fn parts(text: &str) -> impl Iterator<Item = &str> {

@@ -31,15 +31,15 @@ fn authorized(view: &View<'_>, out: &mut Findings<'_>) {
         .filter(|one| one.payer.as_ref().is_none_or(|payer| Some(payer) == view.payer_id))
         .collect();
     for code in view.own_codes() {
-        let covers = |one: &&&Authorization| one.codes.is_empty() || one.codes.contains(&code);
+        let covers = |one: &&&Authorization| one.codes.is_empty() || one.codes.contains(code);
         let covering: Vec<&Authorization> = valid.iter().filter(covers).copied().collect();
         if covering.is_empty() {
-            let draft = finding("authorization-missing").value("code", &code).value("date", date);
+            let draft = finding("authorization-missing").value("code", code).value("date", date);
             out.push(draft.value("payer", view.payer_text()));
         } else if let Some(used) =
             covering.iter().map(|one| used_up(view, one, date)).collect::<Option<Vec<_>>>()
         {
-            let draft = finding("authorization-exhausted").value("code", &code);
+            let draft = finding("authorization-exhausted").value("code", code);
             out.push(draft.value("used", used.join("; ")));
         }
     }

@@ -6,7 +6,7 @@ mod record;
 use super::check::Check;
 use crate::finding::{Findings, finding};
 use crate::rulebook::{Basis, CodeState, ServiceRole};
-use crate::view::{View, deed};
+use crate::view::View;
 
 pub(super) const CHECKS: &[Check] = &[
     Check { pushes: &["code-unknown", "code-retired"], run: known },
@@ -29,15 +29,15 @@ fn known(view: &View<'_>, out: &mut Findings<'_>) {
     // Without a date of service the question is asked for the day of the question.
     let date = view.date.unwrap_or(view.facts.as_of);
     for code in view.own_codes() {
-        match view.book.code_on(&code, date) {
+        match view.book.code_on(code, date) {
             CodeState::Known(_) => {}
             CodeState::Retired(row) => {
                 let successor = row.successor.as_ref().map_or("a valid code".to_owned(), ToString::to_string);
-                let draft = finding("code-retired").value("code", &code).value("ended", row.ended);
+                let draft = finding("code-retired").value("code", code).value("ended", row.ended);
                 out.push(draft.value("successor", successor));
             }
             CodeState::Unknown => {
-                out.push(finding("code-unknown").value("code", &code).value("date", date));
+                out.push(finding("code-unknown").value("code", code).value("date", date));
             }
         }
     }
@@ -46,13 +46,13 @@ fn known(view: &View<'_>, out: &mut Findings<'_>) {
 fn payable(view: &View<'_>, out: &mut Findings<'_>) {
     let Some(payer) = view.payer else { return };
     for code in view.own_codes() {
-        for row in payer.not_payable.iter().filter(|row| row.codes.contains(&code)) {
+        for row in payer.not_payable.iter().filter(|row| row.codes.contains(code)) {
             let swap = row
                 .swap
                 .as_ref()
                 .map_or("another code only if it is true, or write it off".to_owned(), ToString::to_string);
             let draft =
-                finding("code-not-payable-by-payer").value("code", &code).value("payer", view.payer_text());
+                finding("code-not-payable-by-payer").value("code", code).value("payer", view.payer_text());
             out.push(draft.value("swap", swap).otherwise_if(row.swap.is_some()));
         }
     }
@@ -61,9 +61,9 @@ fn payable(view: &View<'_>, out: &mut Findings<'_>) {
 fn discipline(view: &View<'_>, out: &mut Findings<'_>) {
     let Some(ours) = &view.note.slice.discipline else { return };
     for code in view.own_codes() {
-        let wrong = view.row(&code).and_then(|row| row.discipline.as_ref()).filter(|theirs| *theirs != ours);
+        let wrong = view.row(code).and_then(|row| row.discipline.as_ref()).filter(|theirs| *theirs != ours);
         if wrong.is_some() {
-            out.push(finding("code-discipline-mismatch").value("code", &code).value("discipline", ours));
+            out.push(finding("code-discipline-mismatch").value("code", code).value("discipline", ours));
         }
     }
 }
@@ -95,12 +95,12 @@ fn evaluations(view: &View<'_>, out: &mut Findings<'_>) {
 }
 
 fn unlisted(view: &View<'_>, out: &mut Findings<'_>) {
-    for (_, activity, segs) in view.activities() {
+    for (told, segs) in view.activities() {
         let Some(seg) = segs.iter().find(|seg| seg.row.is_some_and(|row| row.basis == Basis::Unlisted))
         else {
             continue;
         };
-        if deed(activity).is_empty() {
+        if told.deed.is_empty() {
             out.push(finding("code-unlisted-needs-text").value("code", seg.code()).segment(seg.segment));
         }
     }

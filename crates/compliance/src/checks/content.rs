@@ -1,12 +1,12 @@
 //! What a family of services must show in its words. Which code belongs to which family is data.
 
 use chart::code::Mode;
-use chart::visit::{Activity, activity_field, field};
+use chart::visit::{activity_field, field};
 
 use super::check::Check;
 use crate::day::Seg;
 use crate::finding::{Draft, Findings, finding};
-use crate::view::{View, deed, of_activity};
+use crate::view::{Told, View, of_activity};
 use crate::words::{Words, diagnosis_in};
 
 pub(super) const CHECKS: &[Check] = &[
@@ -30,13 +30,12 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 /// The activities of a family, each with its first stretch.
-fn family<'v, 'a>(view: &'v View<'a>, name: &str) -> Vec<(&'a Activity, Vec<&'v Seg<'a>>)> {
-    let of = |seg: &&Seg<'_>| seg.row.and_then(|row| row.content_family.as_deref()) == Some(name);
-    view.activities()
-        .into_iter()
-        .map(|(_, activity, segs)| (activity, segs.into_iter().filter(of).collect::<Vec<_>>()))
-        .filter(|(_, segs)| !segs.is_empty())
-        .collect()
+fn family<'v, 'a>(view: &'v View<'a>, name: &str) -> impl Iterator<Item = (&'v Told<'a>, Vec<&'v Seg<'a>>)> {
+    let of = move |seg: &&Seg<'_>| seg.row.and_then(|row| row.content_family.as_deref()) == Some(name);
+    view.activities().filter_map(move |(told, mut segs)| {
+        segs.retain(of);
+        (!segs.is_empty()).then_some((told, segs))
+    })
 }
 
 const RETRAINING: &str = "retraining";
@@ -47,23 +46,13 @@ fn about(check: &str, segs: &[&Seg<'_>]) -> Draft {
     segs.iter().fold(draft, |draft, seg| draft.segment(seg.segment))
 }
 
-/// The separate things an activity says were done: its techniques, else its description.
-fn deeds(activity: &Activity) -> Vec<Words> {
-    let mut deeds: Vec<Words> = activity.techniques.iter().map(|text| Words::of(text)).collect();
-    if deeds.is_empty() {
-        deeds.push(Words::of(of_activity(activity, activity_field::DESCRIPTION)));
-    }
-    deeds.retain(|words| !words.is_empty());
-    deeds
-}
-
 fn element(view: &View<'_>, out: &mut Findings<'_>) {
     let elements = view.words("re-education-elements");
     let massage = view.words("massage-words");
-    for (activity, segs) in family(view, RETRAINING) {
-        let named = !of_activity(activity, activity_field::ELEMENT).is_empty();
-        let shown = named || deed(activity).any(elements);
-        let deeds = deeds(activity);
+    for (told, segs) in family(view, RETRAINING) {
+        let named = !of_activity(told.activity, activity_field::ELEMENT).is_empty();
+        let shown = named || told.deed.any(elements);
+        let deeds = &told.deeds;
         if !deeds.is_empty() && deeds.iter().all(|words| words.any(massage) && !words.any(elements)) {
             let words: Vec<String> = deeds.iter().map(Words::joined).collect();
             out.push(about("retraining-massage", &segs).value("words", words.join(", ")));
@@ -78,12 +67,12 @@ fn other_services(view: &View<'_>, out: &mut Findings<'_>) {
     let elements = view.words("re-education-elements");
     let pnf = view.words("facilitation-words");
     let stretch = view.words("stretch-words");
-    for (activity, segs) in family(view, RETRAINING) {
-        let words = deed(activity);
+    for (told, segs) in family(view, RETRAINING) {
+        let words = &told.deed;
         if words.any(view.words("strength-words")) && !words.any(elements) {
             out.push(about("retraining-like-exercise", &segs).value("words", words.joined()));
         }
-        let deeds = deeds(activity);
+        let deeds = &told.deeds;
         let only_stretch = deeds.iter().all(|deed| deed.any(stretch));
         if !deeds.is_empty()
             && only_stretch
@@ -97,8 +86,8 @@ fn other_services(view: &View<'_>, out: &mut Findings<'_>) {
 
 fn devices(view: &View<'_>, out: &mut Findings<'_>) {
     let list = view.words("purpose-devices");
-    for (activity, segs) in family(view, RETRAINING) {
-        let words = deed(activity);
+    for (told, segs) in family(view, RETRAINING) {
+        let words = &told.deed;
         let Some(device) = list.iter().find(|device| words.has(device)) else { continue };
         let alone: Vec<&Seg<'_>> = segs
             .iter()
@@ -108,7 +97,7 @@ fn devices(view: &View<'_>, out: &mut Findings<'_>) {
         if let Some(first) = alone.first() {
             let draft = about("retraining-device-unattended", &alone).value("device", device);
             out.push(draft.value("mode", first.mode_text()));
-        } else if of_activity(activity, activity_field::PURPOSE).is_empty() {
+        } else if of_activity(told.activity, activity_field::PURPOSE).is_empty() {
             out.push(about("retraining-device-purpose", &segs).value("device", device));
         }
     }
@@ -118,8 +107,8 @@ fn task(view: &View<'_>, out: &mut Findings<'_>) {
     if !view.field(field::LOST_TASK).is_empty() {
         return;
     }
-    for (activity, segs) in family(view, RETRAINING) {
-        let goal = activity.goal.and_then(|id| view.facts.episode.as_ref()?.goals.get(&id));
+    for (told, segs) in family(view, RETRAINING) {
+        let goal = told.activity.goal.and_then(|id| view.facts.episode.as_ref()?.goals.get(&id));
         if !goal.is_some_and(|goal| Words::of(&goal.task).any(view.words("task-words"))) {
             out.push(about("retraining-no-task", &segs));
         }
@@ -128,11 +117,12 @@ fn task(view: &View<'_>, out: &mut Findings<'_>) {
 
 fn specific(view: &View<'_>, out: &mut Findings<'_>) {
     let stop = view.words("stop-phrases");
-    for (activity, segs) in family(view, RETRAINING) {
-        let deeds = deeds(activity);
-        let named = deed(activity).any(view.words("named-activities"));
+    for (told, segs) in family(view, RETRAINING) {
+        let deeds = &told.deeds;
+        let named = told.deed.any(view.words("named-activities"));
         let stopped = deeds.iter().all(|words| words.is_one_of(stop));
-        let chosen = activity
+        let chosen = told
+            .activity
             .techniques
             .iter()
             .any(|text| !Words::of(text).is_one_of(stop) && !text.trim().is_empty());
@@ -140,8 +130,8 @@ fn specific(view: &View<'_>, out: &mut Findings<'_>) {
             let said = deeds.first().map_or(String::new(), |words| format!(" (\"{}\")", words.joined()));
             out.push(about("note-intervention-nonspecific", &segs).value("said", said));
         }
-        let device = !of_activity(activity, activity_field::DEVICE).is_empty();
-        if !chosen && !device && !deed(activity).any(view.words("re-education-techniques")) {
+        let device = !of_activity(told.activity, activity_field::DEVICE).is_empty();
+        if !chosen && !device && !told.deed.any(view.words("re-education-techniques")) {
             out.push(about("note-technique-missing", &segs));
         }
     }
@@ -149,12 +139,12 @@ fn specific(view: &View<'_>, out: &mut Findings<'_>) {
 
 fn cueing(view: &View<'_>, out: &mut Findings<'_>) {
     let objective = Words::of(view.note.text.get("objective").map_or("", String::as_str));
-    for (activity, segs) in family(view, RETRAINING) {
+    for (told, segs) in family(view, RETRAINING) {
         let recorded = [activity_field::CUEING, activity_field::ASSISTANCE]
             .iter()
-            .any(|name| !of_activity(activity, name).is_empty());
+            .any(|name| !of_activity(told.activity, name).is_empty());
         let cues = view.words("cue-words");
-        let described = Words::of(of_activity(activity, activity_field::DESCRIPTION));
+        let described = Words::of(of_activity(told.activity, activity_field::DESCRIPTION));
         if !recorded && !described.any(cues) && !objective.any(cues) {
             out.push(about("note-cueing-missing", &segs));
         }
@@ -176,7 +166,7 @@ pub(super) fn examined(view: &View<'_>) -> Words {
 }
 
 fn deficit(view: &View<'_>, out: &mut Findings<'_>) {
-    let segs: Vec<&Seg<'_>> = family(view, RETRAINING).into_iter().flat_map(|(_, segs)| segs).collect();
+    let segs: Vec<&Seg<'_>> = family(view, RETRAINING).flat_map(|(_, segs)| segs).collect();
     let Some(first) = segs.first() else { return };
     let codes = view.words("usual-population-diagnoses");
     let usual = diagnoses(view)
@@ -199,8 +189,8 @@ fn deficit(view: &View<'_>, out: &mut Findings<'_>) {
 }
 
 fn exercise(view: &View<'_>, out: &mut Findings<'_>) {
-    for (activity, segs) in family(view, "exercise") {
-        let words = deed(activity);
+    for (told, segs) in family(view, "exercise") {
+        let words = &told.deed;
         let retrains = words.count(view.words("re-education-elements"));
         if retrains > words.count(view.words("strength-words")) {
             out.push(about("exercise-like-retraining", &segs).value("words", words.joined()));
@@ -212,22 +202,22 @@ fn other_families(view: &View<'_>, out: &mut Findings<'_>) {
     for (name, check, list) in
         [("gait", "gait-no-detail", "gait-words"), ("self_care", "self-care-no-task", "daily-living-words")]
     {
-        for (activity, segs) in family(view, name) {
-            let words = deed(activity);
+        for (told, segs) in family(view, name) {
+            let words = &told.deed;
             if !words.is_empty() && !words.any(view.words(list)) {
                 out.push(about(check, &segs));
             }
         }
     }
-    for (activity, segs) in family(view, "activities") {
-        let words = deed(activity);
+    for (told, segs) in family(view, "activities") {
+        let words = &told.deed;
         if words.any(view.words("strength-words")) && !words.any(view.words("function-words")) {
             out.push(about("activities-exercise-words", &segs));
         }
     }
-    for (activity, segs) in family(view, "manual") {
-        let technique = deed(activity).any(view.words("manual-words"));
-        let region = !of_activity(activity, activity_field::REGION).is_empty();
+    for (told, segs) in family(view, "manual") {
+        let technique = told.deed.any(view.words("manual-words"));
+        let region = !of_activity(told.activity, activity_field::REGION).is_empty();
         let missing = match (technique, region) {
             (true, true) => continue,
             (false, true) => "the technique",

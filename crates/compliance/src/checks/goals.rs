@@ -46,12 +46,12 @@ fn missing(view: &View<'_>, out: &mut Findings<'_>) {
 }
 
 fn links(view: &View<'_>, out: &mut Findings<'_>) {
-    for (_, activity, segs) in view.activities() {
+    for (told, segs) in view.activities() {
         let Some(seg) = segs.first() else { continue };
         let draft = |check| {
             segs.iter().fold(finding(check).value("code", seg.code()), |d, seg| d.segment(seg.segment))
         };
-        match activity.goal {
+        match told.activity.goal {
             None => out.push(draft("note-goal-unlinked")),
             Some(id) => {
                 // Met in an earlier visit: the note that records it as met may still have treated it.

@@ -54,15 +54,17 @@ fn duplicates(view: &View<'_>, out: &mut Findings<'_>) {
     // Two tablets may also have begun two notes of one visit.
     let ours = view.note.slice.document;
     for (index, one) in view.day.segs.iter().enumerate() {
-        for two in
-            view.day.segs.iter().skip(index + 1).filter(|two| one.document == ours || two.document == ours)
-        {
-            let (Some(a), Some(b)) = (one.span, two.span) else { continue };
+        let Some(a) = one.span else { continue };
+        // The stretches stand in order of start, those without times last.
+        let after = view.day.segs.iter().skip(index + 1);
+        let close = after.take_while(|two| two.span.is_some_and(|b| near(a.start(), b.start())));
+        for two in close.filter(|two| one.document == ours || two.document == ours) {
+            let Some(b) = two.span else { continue };
             let same =
                 one.code() == two.code() && one.performer == two.performer && one.activity != two.activity;
             let apart =
                 one.devices.is_disjoint(two.devices) && !one.devices.is_empty() && !two.devices.is_empty();
-            if same && apart && near(a.start(), b.start()) && near(a.end(), b.end()) {
+            if same && apart && near(a.end(), b.end()) {
                 let draft = finding("merge-duplicate-activity").value("code", one.code());
                 let draft = draft.value("first", one.start_text()).value("second", two.start_text());
                 let others = [one.document, two.document].into_iter().filter(|document| *document != ours);

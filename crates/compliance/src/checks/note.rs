@@ -5,7 +5,7 @@ use chart::visit::{activity_field, field};
 use super::check::Check;
 use crate::finding::{Findings, finding};
 use crate::rulebook::Basis;
-use crate::view::{View, deed, of_activity};
+use crate::view::{View, of_activity};
 use crate::words::Words;
 
 pub(super) const CHECKS: &[Check] = &[
@@ -29,13 +29,11 @@ fn date(view: &View<'_>, out: &mut Findings<'_>) {
 }
 
 fn intervention(view: &View<'_>, out: &mut Findings<'_>) {
-    let mut told = std::collections::BTreeSet::new();
-    for (_, activity, segs) in view.activities() {
-        if !deed(activity).is_empty() {
-            told.extend(segs.iter().map(|seg| seg.code().clone()));
-        }
+    let mut described = std::collections::BTreeSet::new();
+    for (_, segs) in view.activities().filter(|(told, _)| !told.deed.is_empty()) {
+        described.extend(segs.iter().map(|seg| seg.code()));
     }
-    for code in view.own_codes().difference(&told) {
+    for code in view.own_codes().iter().filter(|code| !described.contains(code)) {
         let segments = view.own().filter(|seg| seg.code() == code).map(|seg| seg.segment);
         let draft = finding("note-intervention-missing").value("code", code);
         out.push(segments.fold(draft, |draft, segment| draft.segment(segment)));
@@ -43,15 +41,15 @@ fn intervention(view: &View<'_>, out: &mut Findings<'_>) {
 }
 
 fn dose(view: &View<'_>, out: &mut Findings<'_>) {
-    for (_, activity, segs) in view.activities() {
+    for (told, segs) in view.activities() {
         let Some(seg) = segs.iter().find(|seg| seg.row.is_some_and(|row| row.basis == Basis::Timed)) else {
             continue;
         };
-        let words = deed(activity);
+        let words = &told.deed;
         let digits = words.joined().chars().any(|c| c.is_ascii_digit());
         let field = [activity_field::DOSE, activity_field::ASSISTANCE]
             .iter()
-            .any(|name| !of_activity(activity, name).is_empty());
+            .any(|name| !of_activity(told.activity, name).is_empty());
         if !field && !digits && !words.any(view.words("dose-words")) {
             out.push(finding("note-dose-missing").value("code", seg.code()).segment(seg.segment));
         }
@@ -62,12 +60,12 @@ fn skill(view: &View<'_>, out: &mut Findings<'_>) {
     if view.own_codes().is_empty() {
         return;
     }
-    let mut text: Vec<String> = view.note.text.values().cloned().collect();
-    for (_, activity, _) in view.activities() {
-        text.extend(activity.fields.values().cloned());
-        text.extend(activity.techniques.iter().cloned());
-    }
-    if !Words::of(&text.join(" . ")).any(view.words("skill-words")) {
+    let skills = view.words("skill-words");
+    let shown = |text: &String| Words::of(text).any(skills);
+    let of_activities = view.activities().any(|(told, _)| {
+        told.deed.any(skills) || told.activity.fields.values().chain(&told.activity.techniques).any(shown)
+    });
+    if !of_activities && !view.note.text.values().any(shown) {
         let attested = super::bundling::carries_attestation(view);
         out.push(finding("note-skill-missing").otherwise_if(attested));
     }
@@ -75,8 +73,8 @@ fn skill(view: &View<'_>, out: &mut Findings<'_>) {
 
 fn response(view: &View<'_>, out: &mut Findings<'_>) {
     let mut said: Vec<String> = vec![view.field(field::RESPONSE).to_owned()];
-    for (_, activity, _) in view.activities() {
-        said.push(of_activity(activity, activity_field::RESPONSE).to_owned());
+    for (told, _) in view.activities() {
+        said.push(of_activity(told.activity, activity_field::RESPONSE).to_owned());
     }
     said.retain(|text| !Words::of(text).is_empty());
     if said.is_empty() {

@@ -83,12 +83,12 @@ fn policies(view: &View<'_>, out: &mut Findings<'_>) {
     let date = view.date.unwrap_or(view.facts.as_of);
     for policy in view.book.policies.iter().filter(|policy| policy.payer == payer.id && policy.from <= date) {
         for code in view.own_codes() {
-            if view.row(&code).and_then(|row| row.content_family.as_ref()) != Some(&policy.family) {
+            if view.row(code).and_then(|row| row.content_family.as_ref()) != Some(&policy.family) {
                 continue;
             }
-            let draft = finding(&policy.check).value("code", &code).value("payer", &payer.label);
+            let draft = finding(&policy.check).value("code", code).value("payer", &payer.label);
             let draft =
-                view.own().filter(|seg| *seg.code() == code).fold(draft, |d, seg| d.segment(seg.segment));
+                view.own().filter(|seg| seg.code() == code).fold(draft, |d, seg| d.segment(seg.segment));
             match policy.kind {
                 PolicyKind::Experimental => out.push(draft),
                 PolicyKind::Indication => {
@@ -97,7 +97,7 @@ fn policies(view: &View<'_>, out: &mut Findings<'_>) {
                     }
                 }
                 PolicyKind::Duration => {
-                    let (visits, weeks) = course(view, &code);
+                    let (visits, weeks) = course(view, code);
                     let over =
                         |value: Option<u32>, most: Option<u32>| value.zip(most).is_some_and(|(v, m)| v > m);
                     if over(visits, policy.visits_max) || over(weeks, policy.weeks_max) {

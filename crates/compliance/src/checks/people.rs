@@ -8,8 +8,9 @@ use chart::reference::Profession;
 
 use super::check::Check;
 use crate::finding::{Findings, finding};
+use crate::meeting::Spans;
 use crate::rulebook::{Contact, Flag, ServiceRole};
-use crate::view::{View, is_aide, is_assistant, is_student};
+use crate::view::{OtherSeg, View, is_aide, is_assistant, is_student};
 
 pub(super) const CHECKS: &[Check] = &[
     Check { pushes: &["attendance-not-recorded", "attendance-conflict"], run: attendance },
@@ -37,18 +38,18 @@ fn attendance(view: &View<'_>, out: &mut Findings<'_>) {
 }
 
 fn group_size(view: &View<'_>, out: &mut Findings<'_>) {
+    let in_group = |other: &&OtherSeg<'_>| {
+        let group = other.seg.row.is_some_and(|row| row.contact == Contact::Group);
+        !other.same_patient && (group || other.seg.value.mode == Some(Mode::Group))
+    };
+    let others = view.others.iter().filter(in_group);
+    let others = Spans::of(others.filter_map(|other| Some((other.seg.span?, &other.seg))));
     for seg in view.own().filter(|seg| seg.row.is_some_and(|row| row.contact == Contact::Group)) {
         let Some(span) = seg.span else { continue };
-        let with: BTreeSet<DocumentId> = view
-            .others
-            .iter()
-            .filter(|other| !other.same_patient && other.seg.performer == seg.performer)
-            .filter(|other| {
-                let group = other.seg.row.is_some_and(|row| row.contact == Contact::Group);
-                group || other.seg.value.mode == Some(Mode::Group)
-            })
-            .filter(|other| other.seg.span.is_some_and(|theirs| span.shared(theirs).is_some()))
-            .map(|other| other.seg.document)
+        let with: BTreeSet<DocumentId> = others
+            .meeting(span)
+            .filter(|(other, _)| other.performer == seg.performer)
+            .map(|(other, _)| other.document)
             .collect();
         let patients = with.len().saturating_add(1);
         let draft =
@@ -70,11 +71,11 @@ fn group_size(view: &View<'_>, out: &mut Findings<'_>) {
 
 fn group_and_individual(view: &View<'_>, out: &mut Findings<'_>) {
     let ours = view.note.slice.document;
+    let singles = view.day.segs.iter().filter(|seg| seg.counts || seg.value.mode == Some(Mode::OneOnOne));
+    let singles = Spans::of(singles.filter_map(|seg| Some((seg.span?, seg))));
     for group in view.day.segs.iter().filter(|seg| seg.row.is_some_and(|row| row.contact == Contact::Group)) {
-        for single in view.day.segs.iter().filter(|seg| seg.counts || seg.value.mode == Some(Mode::OneOnOne))
-        {
-            let shared = group.span.zip(single.span).and_then(|(a, b)| a.shared(b));
-            let Some(shared) = shared.filter(|_| group.segment != single.segment) else { continue };
+        let Some(span) = group.span else { continue };
+        for (single, shared) in singles.meeting(span).filter(|(single, _)| single.segment != group.segment) {
             if group.document == ours || single.document == ours {
                 let draft = finding("group-and-individual-same-minutes").value("group", group.code());
                 let draft = draft.value("individual", single.code()).value("minutes", shared.minutes());

@@ -2,8 +2,10 @@
 //! has a home program.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use chart::episode::field as plan;
+use chart::ids::GoalId;
 use chart::visit::field;
 use chrono::{Days, NaiveDate};
 
@@ -20,34 +22,51 @@ pub(super) const CHECKS: &[Check] = &[
     Check { pushes: &["note-home-program-missing"], run: home_program },
 ];
 
-/// What one note says of progress: measures by name, goals by id.
-type Told<'v> = BTreeMap<String, &'v str>;
+/// What progress is told of.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Of {
+    /// A measure by its name in lower case.
+    Measure(String),
+    Goal(GoalId),
+}
 
-fn told<'v>(measures: impl Iterator<Item = (&'v String, &'v String)>) -> Told<'v> {
-    measures.map(|(name, value)| (name.trim().to_lowercase(), value.trim())).collect()
+impl fmt::Display for Of {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Measure(name) => f.write_str(name),
+            Self::Goal(id) => write!(f, "{id}"),
+        }
+    }
+}
+
+/// What one note says of progress: measures by name, goals by id.
+type Told<'v> = BTreeMap<Of, &'v str>;
+
+fn told<'v>(
+    measures: impl Iterator<Item = (&'v String, &'v String)>,
+    goals: &'v BTreeMap<GoalId, String>,
+) -> Told<'v> {
+    let measures = measures.map(|(name, value)| (Of::Measure(name.trim().to_lowercase()), value.trim()));
+    measures.chain(goals.iter().map(|(goal, status)| (Of::Goal(*goal), status.as_str()))).collect()
 }
 
 fn own<'v>(view: &'v View<'_>) -> Told<'v> {
-    let mut told = told(view.note.measures.values().map(|measure| (&measure.name, &measure.value)));
-    told.extend(view.note.goal_status.iter().map(|(goal, status)| (goal.to_string(), status.as_str())));
-    told
+    let measures = view.note.measures.values().map(|measure| (&measure.name, &measure.value));
+    told(measures, &view.note.goal_status)
 }
 
 /// What the notes up to this one say, latest first, with their dates.
 fn notes<'v>(view: &'v View<'_>) -> Vec<(NaiveDate, Told<'v>)> {
     let Some(date) = view.date else { return Vec::new() };
     let mut all = vec![(date, own(view))];
-    all.extend(view.course.earlier.iter().rev().map(|(day, visit)| {
-        let mut told = told(visit.measures.iter());
-        told.extend(visit.goal_status.iter().map(|(goal, status)| (goal.to_string(), status.as_str())));
-        (*day, told)
-    }));
+    let earlier = view.course.earlier.iter().rev();
+    all.extend(earlier.map(|(day, visit)| (*day, told(visit.measures.iter(), &visit.goal_status))));
     all
 }
 
 /// Whether anything told in these notes has two values.
 fn changed<'n, 'v: 'n>(notes: impl Iterator<Item = &'n Told<'v>>) -> bool {
-    let mut values: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let mut values: BTreeMap<&Of, BTreeSet<&str>> = BTreeMap::new();
     for (name, value) in notes.flatten() {
         values.entry(name).or_default().insert(value);
     }
@@ -91,7 +110,7 @@ fn plateau(view: &View<'_>, out: &mut Findings<'_>) {
     if is_maintenance(view) {
         return;
     }
-    let mut series: BTreeMap<String, Vec<(NaiveDate, i64)>> = BTreeMap::new();
+    let mut series: BTreeMap<Of, Vec<(NaiveDate, i64)>> = BTreeMap::new();
     for (day, told) in notes(view) {
         for (name, value) in told {
             series.entry(name).or_default().extend(measured(value).map(|value| (day, value)));
@@ -100,7 +119,10 @@ fn plateau(view: &View<'_>, out: &mut Findings<'_>) {
     let days = view.setting("plateau_periods").saturating_mul(view.setting("progress_report_days"));
     let days = usize::try_from(days).unwrap_or(usize::MAX);
     for (name, values) in series {
-        let error = smallest_change(view, &name);
+        let error = match &name {
+            Of::Measure(name) => smallest_change(view, name),
+            Of::Goal(_) => 0,
+        };
         let Some((first, same)) = unchanged(&values, error) else { continue };
         let treated = view.course.days_after(Some(first));
         if treated >= days {

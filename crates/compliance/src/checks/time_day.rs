@@ -11,6 +11,7 @@ use chart::time::{Span, covered_minutes};
 use super::check::Check;
 use crate::day::Seg;
 use crate::finding::{Findings, finding};
+use crate::meeting::Spans;
 use crate::rulebook::{Basis, Contact};
 use crate::view::View;
 
@@ -63,10 +64,12 @@ fn told(
 fn shares(view: &View<'_>, out: &mut Findings<'_>) {
     let shared: Vec<&Seg<'_>> =
         view.day.segs.iter().filter(|s| s.counts && s.value.co_treatment_share.is_some()).collect();
+    let joint =
+        Spans::of(shared.iter().enumerate().filter_map(|(index, seg)| Some((seg.span?, (index, *seg)))));
     for (index, first) in shared.iter().enumerate() {
-        for second in shared.iter().skip(index + 1) {
-            let (Some(a), Some(b)) = (first.span, second.span) else { continue };
-            let Some(together) = a.shared(b) else { continue };
+        let Some(a) = first.span else { continue };
+        for ((_, second), together) in joint.meeting(a).filter(|((other, _), _)| *other > index) {
+            let Some(b) = second.span else { continue };
             let involved =
                 first.document == view.note.slice.document || second.document == view.note.slice.document;
             let time = covered_minutes(&[a, b]).count();
@@ -77,9 +80,8 @@ fn shares(view: &View<'_>, out: &mut Findings<'_>) {
     }
     let alone = view.day.segs.iter().filter(|s| s.counts && s.value.co_treatment_share.is_none());
     for plain in alone {
-        for joint in &shared {
-            let (Some(a), Some(b)) = (plain.span, joint.span) else { continue };
-            let Some(together) = a.shared(b) else { continue };
+        let Some(a) = plain.span else { continue };
+        for ((_, joint), together) in joint.meeting(a) {
             let involved =
                 plain.document == view.note.slice.document || joint.document == view.note.slice.document;
             let check = if plain.performer == joint.performer {
@@ -99,17 +101,18 @@ fn one_on_one(seg: &Seg<'_>) -> bool {
 }
 
 fn two_patients(view: &View<'_>, out: &mut Findings<'_>) {
+    let others = view.others.iter().filter(|other| !other.same_patient && one_on_one(&other.seg));
+    let others = Spans::of(others.filter_map(|other| Some((other.seg.span?, &other.seg))));
     for seg in view.own().filter(|seg| one_on_one(seg)) {
         let (Some(span), Some(performer)) = (seg.span, seg.performer) else { continue };
-        for other in view.others.iter().filter(|other| !other.same_patient && one_on_one(&other.seg)) {
-            let Some(shared) = other.seg.span.and_then(|theirs| span.shared(theirs)) else { continue };
-            if other.seg.performer == Some(performer) {
+        for (other, shared) in others.meeting(span) {
+            if other.performer == Some(performer) {
                 let draft = finding("time-overlap-two-patients")
                     .value("code", seg.code())
                     .value("minutes", shared.minutes())
                     .value("from", view.clock(seg, shared.start()))
                     .value("to", view.clock(seg, shared.end()));
-                out.push(draft.segment(seg.segment).document(other.seg.document));
+                out.push(draft.segment(seg.segment).document(other.document));
             }
         }
     }
@@ -119,12 +122,11 @@ fn supervised(view: &View<'_>, out: &mut Findings<'_>) {
     let unattended = |seg: &Seg<'_>| {
         seg.row.is_some_and(|row| row.basis == Basis::Untimed && row.contact == Contact::Supervised)
     };
+    let timed = view.day.segs.iter().filter(|other| other.counts);
+    let timed = Spans::of(timed.filter_map(|other| Some((other.span?, other))));
     for seg in view.own().filter(|seg| unattended(seg)) {
-        for other in view.day.segs.iter().filter(|other| other.counts) {
-            let shared = seg.span.zip(other.span).and_then(|(a, b)| a.shared(b));
-            if let Some(shared) = shared {
-                out.push(told(view, "time-overlap-supervised-and-timed", seg, other, shared));
-            }
+        for (other, shared) in seg.span.into_iter().flat_map(|span| timed.meeting(span)) {
+            out.push(told(view, "time-overlap-supervised-and-timed", seg, other, shared));
         }
     }
 }
@@ -145,9 +147,9 @@ fn impossible_day(view: &View<'_>, out: &mut Findings<'_>) {
         if minutes <= u64::from(wall) && minutes <= 1_440 {
             continue;
         }
-        let crowded = segs.iter().filter(|(seg, span)| {
-            segs.iter().any(|(other, theirs)| other.segment != seg.segment && span.shared(*theirs).is_some())
-        });
+        let all = Spans::of(segs.iter().map(|(seg, span)| (*span, seg.segment)));
+        let crowded =
+            segs.iter().filter(|(seg, span)| all.meeting(*span).any(|(other, _)| *other != seg.segment));
         let documents = crowded.map(|(seg, _)| seg.document).filter(|d| *d != view.note.slice.document);
         let draft = finding("time-provider-day-impossible").value("minutes", minutes).value("wall", wall);
         out.push(draft.documents(documents));

@@ -157,12 +157,12 @@ fn limits(view: &View<'_>, out: &mut Findings<'_>) {
     if view.has(Flag::Mue, view.payer_id.is_none()) {
         for code in view.own_codes() {
             let (Some(units), Some(mue)) =
-                (lines.get(&code), view.book.limit(&code, tables(&view.facts.settings), view.date))
+                (lines.get(code), view.book.limit(code, tables(&view.facts.settings), view.date))
             else {
                 continue;
             };
             if *units > mue.units {
-                let draft = finding("units-over-mue").value("code", &code).value("units", units);
+                let draft = finding("units-over-mue").value("code", code).value("units", units);
                 let draft = draft
                     .value("limit", mue.units)
                     .value("indicator", mue.indicator)
@@ -186,11 +186,11 @@ fn add_ons(view: &View<'_>, out: &mut Findings<'_>) {
             || view.day.pools.values().any(|pool| pool.work.entered.get(code).is_some_and(|n| *n > 0))
     };
     for code in view.own_codes() {
-        let Some(row) = view.row(&code).filter(|row| !row.add_on_to.is_empty()) else { continue };
-        if done(&code) && !row.add_on_to.iter().any(&done) {
+        let Some(row) = view.row(code).filter(|row| !row.add_on_to.is_empty()) else { continue };
+        if done(code) && !row.add_on_to.iter().any(&done) {
             let base: Vec<String> = row.add_on_to.iter().map(ToString::to_string).collect();
             out.push(
-                finding("units-add-on-without-base").value("code", &code).value("base", base.join(" or ")),
+                finding("units-add-on-without-base").value("code", code).value("base", base.join(" or ")),
             );
         }
     }
@@ -237,13 +237,11 @@ fn minutes_required(view: &View<'_>, out: &mut Findings<'_>) {
     for code in view.own_codes() {
         let minutes: u32 = view
             .own()
-            .filter(|seg| *seg.code() == code)
+            .filter(|seg| seg.code() == code)
             .fold(0, |sum, seg| sum.saturating_add(seg.own_minutes()));
         if minutes == 0 {
             out.push(
-                finding("units-payer-minutes-required")
-                    .value("code", &code)
-                    .value("payer", view.payer_text()),
+                finding("units-payer-minutes-required").value("code", code).value("payer", view.payer_text()),
             );
         }
     }

@@ -9,7 +9,12 @@ use chart::report::{Choice, Counted, UnitRule};
 use compliance::Rulebook;
 use compliance::units::{UnitMap, Work, count};
 
-const CASES: u32 = 100_000;
+/// Sessions a law is asked of.
+#[expect(clippy::disallowed_methods, reason = "reads how long to run")]
+fn cases() -> u32 {
+    std::env::var("GAITWAY_SESSIONS").ok().and_then(|text| text.parse().ok()).unwrap_or(100_000)
+}
+
 const CODES: [&str; 7] = ["97110", "97112", "97116", "97140", "97530", "97535", "97035"];
 
 struct Rng(u64);
@@ -49,7 +54,7 @@ fn work(minutes: &BTreeMap<ServiceCode, u32>) -> Work {
 fn each_session(law: impl Fn(&Rulebook, &BTreeMap<ServiceCode, u32>, &mut Rng)) {
     let book = Rulebook::builtin().unwrap();
     let mut rng = Rng(97_112);
-    for _ in 0..CASES {
+    for _ in 0..cases() {
         let minutes = session(&mut rng);
         law(&book, &minutes, &mut rng);
     }
@@ -111,7 +116,7 @@ fn p4_a_larger_leftover_never_loses_to_a_smaller_one() {
 fn p5_the_order_of_services_changes_nothing() {
     let book = Rulebook::builtin().unwrap();
     let mut rng = Rng(5);
-    for _ in 0..CASES {
+    for _ in 0..cases() {
         let mut list: Vec<(ServiceCode, u32)> = session(&mut rng).into_iter().collect();
         let straight = list_counted(&book, &list);
         let turn = usize::try_from(rng.below(6)).unwrap() % list.len();

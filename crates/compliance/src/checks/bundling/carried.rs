@@ -17,9 +17,9 @@ pub(super) fn modifiers(view: &View<'_>, code: &ServiceCode) -> Vec<String> {
 /// The body regions a code was given in: of its activities, and of the note's field for it.
 pub(super) fn regions(view: &View<'_>, code: &ServiceCode) -> BTreeSet<String> {
     let mut text = vec![view.field(&format!("region.{code}")).to_owned()];
-    for (_, activity, segs) in view.activities() {
+    for (told, segs) in view.activities() {
         if segs.iter().any(|seg| seg.code() == code) {
-            text.push(of_activity(activity, activity_field::REGION).to_owned());
+            text.push(of_activity(told.activity, activity_field::REGION).to_owned());
         }
     }
     let parts = text.iter().flat_map(|text| text.split([';', ',']));

@@ -19,19 +19,19 @@ pub(super) fn plan(view: &View<'_>, out: &mut Findings<'_>) {
         return;
     }
     for code in view.own_codes() {
-        let Some(row) = view.row(&code) else { continue };
+        let Some(row) = view.row(code) else { continue };
         if row.therapy == Therapy::Never || row.plan_modifiers.is_empty() {
             continue;
         }
         let plan = view.book.modifiers("plan");
-        let given: Vec<String> = modifiers(view, &code).into_iter().filter(|m| plan.contains(m)).collect();
+        let given: Vec<String> = modifiers(view, code).into_iter().filter(|m| plan.contains(m)).collect();
         let of_plan = of_discipline(view);
         let allowed: Vec<&String> = match &of_plan {
             Some(modifier) if row.plan_modifiers.contains(modifier) => vec![modifier],
             _ => row.plan_modifiers.iter().collect(),
         };
         let allowed_text = allowed.iter().map(|m| m.as_str()).collect::<Vec<_>>().join(" or ");
-        let draft = |check| finding(check).value("code", &code).value("allowed", &allowed_text);
+        let draft = |check| finding(check).value("code", code).value("allowed", &allowed_text);
         match given.as_slice() {
             [] => out.push(draft("modifier-discipline-missing")),
             [one] if allowed.contains(&one) => {}
@@ -67,14 +67,14 @@ pub(super) fn assistant(view: &View<'_>, out: &mut Findings<'_>) {
     let date = view.date.unwrap_or(view.facts.as_of);
     let method = Method::of(&view.facts.settings);
     for code in view.own_codes() {
-        let given = modifiers(view, &code);
+        let given = modifiers(view, code);
         let carried: Vec<&String> = given.iter().filter(|m| names.contains(m)).collect();
-        let units = view.lines().get(&code).copied().unwrap_or(0);
-        let worked = minutes(view, &code);
-        let timed = view.row(&code).is_some_and(|row| row.base_minutes.is_some());
-        let split = assistant::split(view.book, &code, units, worked, date, method);
+        let units = view.lines().get(code).copied().unwrap_or(0);
+        let worked = minutes(view, code);
+        let timed = view.row(code).is_some_and(|row| row.base_minutes.is_some());
+        let split = assistant::split(view.book, code, units, worked, date, method);
         let draft = |check: &str| {
-            finding(check).value("code", &code).value("modifier", &row.modifier).value("with", &row.with)
+            finding(check).value("code", code).value("modifier", &row.modifier).value("with", &row.with)
         };
         tell(&split, &carried, units, &draft, out);
         for carried in &carried {
@@ -82,7 +82,7 @@ pub(super) fn assistant(view: &View<'_>, out: &mut Findings<'_>) {
             if let Some(pair) = pair.filter(|pair| !given.contains(&pair.with)) {
                 out.push(
                     finding("modifier-assistant-mispaired")
-                        .value("code", &code)
+                        .value("code", code)
                         .value("modifier", carried)
                         .value("with", &pair.with),
                 );
@@ -95,7 +95,7 @@ pub(super) fn assistant(view: &View<'_>, out: &mut Findings<'_>) {
             let word = |yes: bool| if yes { "yes" } else { "no" };
             out.push(
                 finding("modifier-assistant-method")
-                    .value("code", &code)
+                    .value("code", code)
                     .value("percent", word(percent))
                     .value("simple", word(simple)),
             );
@@ -140,49 +140,49 @@ pub(super) fn form(view: &View<'_>, out: &mut Findings<'_>) {
     let notice = |name: &str| view.book.modifiers(name);
     let most = view.setting("line_modifiers_max");
     for code in view.own_codes() {
-        let given = modifiers(view, &code);
+        let given = modifiers(view, code);
         let has = |set: &[String]| given.iter().any(|m| set.contains(m));
         if i64::try_from(given.len()).is_ok_and(|given| given > most) {
-            out.push(finding("modifier-too-many").value("code", &code).value("count", given.len()));
+            out.push(finding("modifier-too-many").value("code", code).value("count", given.len()));
         }
         if has(notice("notice-voluntary")) && !has(notice("notice-excluded")) {
-            out.push(finding("gx-gy-mismatch").value("code", &code));
+            out.push(finding("gx-gy-mismatch").value("code", code));
         }
         if has(notice("notice-signed")) && has(notice("notice-none")) {
-            out.push(finding("gz-with-abn").value("code", &code));
+            out.push(finding("gz-with-abn").value("code", code));
         }
     }
 }
 
 pub(super) fn profession(view: &View<'_>, out: &mut Findings<'_>) {
     for code in view.own_codes() {
-        let given = modifiers(view, &code);
+        let given = modifiers(view, code);
         if let Some(payer) = view.payer {
             let profession =
                 view.note.slice.provider.agreed().and_then(|id| view.person(*id)?.profession.clone());
             let excluded = payer.excluded_professions.iter().find(|row| {
                 Some(&row.profession) == profession.as_ref()
-                    && !row.except.contains(&code)
+                    && !row.except.contains(code)
                     && !given.contains(&row.modifier)
             });
             if let Some(row) = excluded {
                 let draft = finding("excluded-profession-unmarked")
-                    .value("code", &code)
+                    .value("code", code)
                     .value("modifier", &row.modifier);
                 out.push(draft.value("payer", &payer.label).value("profession", row.profession.as_str()));
             }
-            let active = payer.active_treatment_modifier.as_ref().filter(|row| row.codes.contains(&code));
+            let active = payer.active_treatment_modifier.as_ref().filter(|row| row.codes.contains(code));
             if let Some(row) = active.filter(|row| recorded(view) && !given.contains(&row.modifier)) {
-                out.push(finding("at-missing").value("code", &code).value("modifier", &row.modifier));
+                out.push(finding("at-missing").value("code", code).value("modifier", &row.modifier));
             }
         }
-        let row = view.row(&code).filter(|row| row.role == Some(ServiceRole::Manipulation));
-        let regions = regions(view, &code).len();
+        let row = view.row(code).filter(|row| row.role == Some(ServiceRole::Manipulation));
+        let regions = regions(view, code).len();
         if let Some((from, to)) = row.and_then(|row| row.regions)
             && regions > 0
             && !(from..=to).contains(&u32::try_from(regions).unwrap_or(u32::MAX))
         {
-            let draft = finding("cmt-regions-mismatch").value("code", &code).value("regions", regions);
+            let draft = finding("cmt-regions-mismatch").value("code", code).value("regions", regions);
             out.push(draft.value("from", from).value("to", to));
         }
     }

@@ -98,16 +98,16 @@ pub(super) fn purpose(view: &View<'_>, out: &mut Findings<'_>) {
     let all = found(view);
     let exact = view.book.modifiers("distinct-exact");
     for code in view.own_codes() {
-        let Some(modifier) = distinct(view, &code) else { continue };
-        let draft = |check| finding(check).value("code", &code).value("modifier", &modifier);
-        if !all.iter().any(|pair| pair.first == code || pair.second == code) {
+        let Some(modifier) = distinct(view, code) else { continue };
+        let draft = |check| finding(check).value("code", code).value("modifier", &modifier);
+        if !all.iter().any(|pair| pair.first == *code || pair.second == *code) {
             if applies(view) {
                 out.push(draft("ncci-59-without-pair"));
             }
         } else if !exact.contains(&modifier)
             && all
                 .iter()
-                .any(|pair| pair.opens && (pair.first == code || pair.second == code) && apart(view, pair))
+                .any(|pair| pair.opens && (pair.first == *code || pair.second == *code) && apart(view, pair))
         {
             out.push(draft("ncci-59-prefer-x"));
         }

@@ -22,9 +22,9 @@ pub(super) fn chiropractor(view: &View<'_>, out: &mut Findings<'_>) {
     }
     let set = view.book.modifiers("plan");
     for code in view.own_codes() {
-        let wants = view.row(&code).and_then(|row| row.plan_modifiers.first());
-        if let Some(modifier) = wants.filter(|_| !modifiers(view, &code).iter().any(|m| set.contains(m))) {
-            let draft = finding("modifier-discipline-for-chiropractor").value("code", &code);
+        let wants = view.row(code).and_then(|row| row.plan_modifiers.first());
+        if let Some(modifier) = wants.filter(|_| !modifiers(view, code).iter().any(|m| set.contains(m))) {
+            let draft = finding("modifier-discipline-for-chiropractor").value("code", code);
             out.push(draft.value("modifier", modifier).value("payer", view.payer_text()));
         }
     }
@@ -35,12 +35,12 @@ pub(super) fn order(view: &View<'_>, out: &mut Findings<'_>) {
     let usual = view.words("modifier-order");
     let place = |modifier: &String| usual.iter().position(|known| known == modifier);
     for code in view.own_codes() {
-        let given = modifiers(view, &code);
+        let given = modifiers(view, code);
         let places: Vec<usize> = given.iter().filter_map(place).collect();
         if !places.is_sorted() {
             let mut sorted = given.clone();
             sorted.sort_by_key(|modifier| place(modifier).unwrap_or(usize::MAX));
-            let draft = finding("modifier-order").value("code", &code).value("given", given.join(" "));
+            let draft = finding("modifier-order").value("code", code).value("given", given.join(" "));
             out.push(draft.value("usual", sorted.join(" ")));
         }
     }
@@ -52,9 +52,9 @@ pub(super) fn notice(view: &View<'_>, out: &mut Findings<'_>) {
     let date = view.date.unwrap_or(view.facts.as_of);
     let signed = view.episode_date(plan::NOTICE_SIGNED).is_some_and(|day| day <= date);
     for code in view.own_codes() {
-        let given = modifiers(view, &code);
+        let given = modifiers(view, code);
         if let Some(modifier) = given.iter().find(|m| set.contains(m)).filter(|_| !signed) {
-            out.push(finding("abn-missing-for-ga").value("code", &code).value("modifier", modifier));
+            out.push(finding("abn-missing-for-ga").value("code", code).value("modifier", modifier));
         }
     }
 }
@@ -66,8 +66,8 @@ pub(super) fn maintenance(view: &View<'_>, out: &mut Findings<'_>) {
     }
     let Some(active) = view.payer.and_then(|payer| payer.active_treatment_modifier.as_ref()) else { return };
     for code in view.own_codes() {
-        if modifiers(view, &code).contains(&active.modifier) {
-            let draft = finding("at-on-maintenance").value("code", &code);
+        if modifiers(view, code).contains(&active.modifier) {
+            let draft = finding("at-on-maintenance").value("code", code);
             out.push(draft.value("modifier", &active.modifier));
         }
     }
@@ -96,7 +96,7 @@ pub(super) fn separate_visit(view: &View<'_>, out: &mut Findings<'_>) {
     let own = view.own_codes();
     let role = |code: &ServiceCode| view.row(code).and_then(|row| row.role);
     let beside = own.iter().find(|code| role(code).is_some());
-    for code in &own {
+    for code in own {
         if visits.iter().any(|known| known == code.as_str()) {
             if let Some(beside) = beside.filter(|_| !marked(code)) {
                 out.push(finding("em-25-missing").value("code", code).value("beside", beside));
@@ -122,7 +122,7 @@ pub(super) fn telehealth(view: &View<'_>, out: &mut Findings<'_>) {
         missing.push(format!("place of service {}", places.join(" or ")));
     }
     for code in view.own_codes() {
-        if !modifiers(view, &code).iter().any(|m| wanted.contains(m)) {
+        if !modifiers(view, code).iter().any(|m| wanted.contains(m)) {
             missing.push(format!("modifier {} on {code}", wanted.join(" or ")));
         }
     }

@@ -73,9 +73,9 @@ pub(super) fn supporting(view: &View<'_>, out: &mut Findings<'_>) {
             continue;
         }
         for code in view.own_codes() {
-            let family = view.row(&code).and_then(|row| row.content_family.as_ref());
+            let family = view.row(code).and_then(|row| row.content_family.as_ref());
             if family == Some(&policy.family) {
-                let draft = finding("code-diagnosis-not-supporting").value("code", &code);
+                let draft = finding("code-diagnosis-not-supporting").value("code", code);
                 out.push(draft.value("payer", &payer.label));
             }
         }

@@ -15,8 +15,8 @@ pub(super) fn reevaluation(view: &View<'_>, out: &mut Findings<'_>) {
         return;
     }
     for code in view.own_codes() {
-        if view.row(&code).and_then(|row| row.role) == Some(ServiceRole::Reevaluation) {
-            out.push(finding("code-reevaluation-unjustified").value("code", &code));
+        if view.row(code).and_then(|row| row.role) == Some(ServiceRole::Reevaluation) {
+            out.push(finding("code-reevaluation-unjustified").value("code", code));
         }
     }
 }
@@ -25,12 +25,12 @@ pub(super) fn reevaluation(view: &View<'_>, out: &mut Findings<'_>) {
 pub(super) fn level(view: &View<'_>, out: &mut Findings<'_>) {
     let date = view.date.unwrap_or(view.facts.as_of);
     for code in view.own_codes() {
-        let Some(level) = view.book.records.levels.get(&code).filter(|row| row.from <= date) else {
+        let Some(level) = view.book.records.levels.get(code).filter(|row| row.from <= date) else {
             continue;
         };
         let missing = missing_of(view, level);
         if !missing.is_empty() {
-            let draft = finding("code-evaluation-level-unsupported").value("code", &code);
+            let draft = finding("code-evaluation-level-unsupported").value("code", code);
             out.push(draft.value("missing", missing.join(", ")));
         }
     }
@@ -70,11 +70,11 @@ pub(super) fn plan(view: &View<'_>, out: &mut Findings<'_>) {
         return;
     }
     for code in view.own_codes() {
-        let Some(row) = view.row(&code) else { continue };
+        let Some(row) = view.row(code) else { continue };
         let evaluates = matches!(row.role, Some(ServiceRole::Evaluation | ServiceRole::Reevaluation));
         let named = planned.has(code.as_str()) || planned.has(&Words::of(&row.label).joined());
         if !evaluates && !named {
-            out.push(finding("code-service-not-in-plan").value("code", &code).value("label", &row.label));
+            out.push(finding("code-service-not-in-plan").value("code", code).value("label", &row.label));
         }
     }
 }
@@ -85,7 +85,7 @@ pub(super) fn monitoring(view: &View<'_>, out: &mut Findings<'_>) {
     let number = |name: &str| view.field(name).parse::<u32>().unwrap_or(0);
     for code in view.own_codes() {
         let rows = view.book.records.monitoring.iter();
-        let Some(row) = rows.filter(|row| row.from <= date).find(|row| row.codes.contains(&code)) else {
+        let Some(row) = rows.filter(|row| row.from <= date).find(|row| row.codes.contains(code)) else {
             continue;
         };
         let (days, minutes) = (number(field::MONITORING_DAYS), number(field::MONITORING_MINUTES));
@@ -101,7 +101,7 @@ pub(super) fn monitoring(view: &View<'_>, out: &mut Findings<'_>) {
             missing.push("no live contact in the month".to_owned());
         }
         if !missing.is_empty() {
-            out.push(finding("code-rtm-threshold").value("code", &code).value("missing", missing.join(", ")));
+            out.push(finding("code-rtm-threshold").value("code", code).value("missing", missing.join(", ")));
         }
     }
 }
