@@ -6,6 +6,9 @@
 #[path = "gate/attacks.rs"]
 mod attacks;
 #[cfg(test)]
+#[path = "gate/broken.rs"]
+mod broken;
+#[cfg(test)]
 #[path = "gate/bytes.rs"]
 mod bytes;
 #[cfg(test)]
@@ -32,6 +35,9 @@ mod rows;
 #[cfg(test)]
 #[path = "gate/rules.rs"]
 mod rules;
+#[cfg(test)]
+#[path = "gate/table.rs"]
+mod table;
 #[cfg(test)]
 #[path = "gate/ward.rs"]
 mod ward;

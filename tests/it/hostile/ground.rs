@@ -1,8 +1,7 @@
 //! A real note of a clinic as the ground for attacks: begun by the rogue device itself with honest work.
 
 use automerge::legacy::{OpId, OpType};
-use automerge::transaction::Transactable;
-use automerge::{ActorId as Actor, Automerge, Change, ExpandedChange, ObjType, ROOT, ReadDoc};
+use automerge::{ActorId as Actor, Automerge, Change, ROOT, ReadDoc};
 use chart::ids::{ActorId, CommandId, DocumentId};
 use chart::time::Timestamp;
 use serde_json::{Value, json};
@@ -58,12 +57,12 @@ impl Victim {
     }
 
     /// The first operation number that is free.
-    pub(crate) fn start_op(&self) -> u64 {
+    fn start_op(&self) -> u64 {
         self.engine().get_changes(&[]).iter().map(Change::max_op).max().unwrap() + 1
     }
 
-    /// Where attacks land.
-    pub(crate) fn ground(&self, rogue: &Rogue) -> Ground {
+    /// Where attacks land, for the actor of this number: each attack is the first change of its actor.
+    pub(crate) fn ground(&self, rogue: &Rogue, number: usize) -> Ground {
         let document = self.engine();
         let child = |parent: &automerge::ObjId, key: &str| document.get(parent, key).unwrap().unwrap().1;
         let name = |id: &automerge::ObjId| match id {
@@ -73,7 +72,9 @@ impl Victim {
         let text = child(&child(&ROOT, "text"), "subjective");
         let letter = |at: usize| name(&document.get(&text, at).unwrap().unwrap().1);
         let map = child(&ROOT, "fields");
-        let actor = Actor::from([9; 16]);
+        let mut bytes = [0xa0; 16];
+        bytes[0] = u8::try_from(number % 251).unwrap();
+        let actor = Actor::from(bytes);
         let mut ground = Ground {
             heads: document.get_heads(),
             start_op: self.start_op(),
@@ -102,50 +103,6 @@ impl Victim {
         let actor = ActorId::from_bytes(actor.to_bytes().try_into().unwrap());
         let key = field(&actor.to_string());
         op(Some(&OpId(counter, maker)), key, OpType::Put(who.into()), &[])
-    }
-
-    /// Lets an attack speak under an actor of its own: each change is the first of its actor.
-    pub(crate) fn speak_as(&self, change: &mut ExpandedChange, rogue: &Rogue, number: usize) {
-        let old = Actor::from([9; 16]);
-        if change.actor_id != old {
-            return;
-        }
-        let mut bytes = [0xa0; 16];
-        bytes[0] = u8::try_from(number % 251).unwrap();
-        let new = Actor::from(bytes);
-        let rename = |id: &mut OpId| {
-            if id.1 == old {
-                id.1 = new.clone();
-            }
-        };
-        for operation in &mut change.operations {
-            if let automerge::legacy::ObjectId::Id(id) = &mut operation.obj {
-                rename(id);
-            }
-            let mut pred: Vec<OpId> = operation.pred.iter().cloned().collect();
-            pred.iter_mut().for_each(rename);
-            operation.pred = pred.into();
-        }
-        let naming = self.naming(rogue, &new);
-        for operation in change.operations.iter_mut().filter(|operation| operation.obj == naming.obj) {
-            *operation = naming.clone();
-        }
-        change.actor_id = new;
-    }
-
-    /// A compressed change that unfolds to so many bytes.
-    pub(crate) fn deflated(&self, bytes: usize) -> Vec<u8> {
-        let mut document = Automerge::new().with_actor(Actor::from([4; 16]));
-        let zeros = "0".repeat(bytes);
-        let write = |tx: &mut automerge::transaction::Transaction<'_>| {
-            let text = tx.put_object(ROOT, "x", ObjType::Map)?;
-            tx.put(&text, "y", zeros.as_str())
-        };
-        document.transact(write).unwrap();
-        let mut changes = document.get_changes(&[]);
-        let bytes = changes[0].bytes().into_owned();
-        assert!(bytes[8] == 2 && bytes.len() < 256 * 1024, "it is a compressed chunk");
-        bytes
     }
 
     /// The note as the server shows it.

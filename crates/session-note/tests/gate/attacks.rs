@@ -1,9 +1,9 @@
-//! Every known way to make the document engine panic, poison a document or burn memory, as changes upon any
-//! note: with the code that refuses each. Shared by the gate's own tests and those over a real connection.
+//! Known ways to make the document engine panic, poison a document or burn memory, as changes upon any note:
+//! with the code that refuses each. What is no change at all stands in `broken.rs`; `table.rs` is all of them.
 //! It asserts nothing.
 
 use automerge::legacy::{ElementId, Key, MarkData, ObjectId, Op, OpId, OpType, SortedVec};
-use automerge::{ActorId, ChangeHash, ExpandedChange, ObjType, ScalarValue};
+use automerge::{ActorId, Change, ChangeHash, ExpandedChange, ObjType, ScalarValue};
 
 /// The note the attacks are aimed at, and who makes them.
 #[derive(Clone)]
@@ -11,7 +11,7 @@ pub(crate) struct Ground {
     pub(crate) heads: Vec<ChangeHash>,
     /// The first operation number that is free.
     pub(crate) start_op: u64,
-    /// The actor of all attacks, which has made no change yet.
+    /// Who attacks, and has made no change yet.
     pub(crate) actor: ActorId,
     pub(crate) time: i64,
     /// What an honest actor writes first, so that an attack is refused for nothing but itself.
@@ -30,9 +30,22 @@ pub(crate) struct Ground {
 /// An attack, or a control.
 pub(crate) struct Attack {
     pub(crate) name: String,
-    /// The code that refuses it; 0 if it is admitted.
+    /// The code that refuses it; 0 if it is admitted, 2 if it waits for what never comes.
     pub(crate) code: u16,
-    pub(crate) change: ExpandedChange,
+    pub(crate) bytes: Vec<u8>,
+    /// A sound change that must be in the note before it.
+    pub(crate) after: Option<Vec<u8>>,
+}
+
+impl Attack {
+    /// Bytes that are refused by themselves.
+    pub(crate) fn of_bytes(name: &str, code: u16, bytes: Vec<u8>) -> Self {
+        Self { name: name.to_owned(), code, bytes, after: None }
+    }
+}
+
+pub(crate) fn raw(change: ExpandedChange) -> Vec<u8> {
+    Change::from(change).raw_bytes().to_vec()
 }
 
 pub(crate) fn field(key: &str) -> Key {
@@ -84,13 +97,18 @@ impl Ground {
     }
 
     fn attack(&self, name: &str, code: u16, change: ExpandedChange) -> Attack {
-        Attack { name: name.to_owned(), code, change }
+        Attack::of_bytes(name, code, raw(change))
+    }
+
+    /// The soundest of changes.
+    pub(crate) fn sound(&self) -> ExpandedChange {
+        self.change(vec![op(Some(&self.map), field("x"), put("y"), &[])])
     }
 
     /// What an honest editor writes.
     pub(crate) fn controls(&self) -> Vec<Attack> {
         vec![
-            self.one("put", 0, op(Some(&self.map), field("x"), put("y"), &[])),
+            self.attack("put", 0, self.sound()),
             self.one("overwrite", 0, op(Some(&self.map), field(&self.field), put("right"), &[&self.value])),
             self.one("insert", 0, insert(Some(&self.text), element(&self.letter), put("s"))),
             self.one(
@@ -183,7 +201,7 @@ impl Ground {
     /// Headers that brick a document.
     pub(crate) fn headers(&self) -> Vec<Attack> {
         let with = |name: &str, code: u16, edit: &dyn Fn(&mut ExpandedChange)| {
-            let mut change = self.change(vec![op(Some(&self.map), field("x"), put(1), &[])]);
+            let mut change = self.sound();
             edit(&mut change);
             self.attack(name, code, change)
         };
@@ -211,6 +229,12 @@ impl Ground {
             with("long message", 115, &|c| c.message = Some("m".repeat(1_025))),
             with("repeated dependency", 109, &|c| c.deps = [c.deps.clone(), c.deps.clone()].concat()),
             with("too many dependencies", 109, &|c| c.deps = (0..65).map(|n| ChangeHash([n; 32])).collect()),
+            with("a beginning of its own", 205, &|c| {
+                c.operations = vec![op(None, field("x"), put(1), &[])];
+                c.deps.clear();
+                start(1)(c);
+            }),
+            with("orphan", 2, &|c| c.deps = vec![ChangeHash([9; 32])]),
             with("no operation", 117, &|c| c.operations.clear()),
             with("unknown footer", 128, &|c| c.extra_bytes = vec![9, 1, 1]),
             with("footer with a tail", 128, &|c| c.extra_bytes = vec![1, 1, 1, 1]),
@@ -230,5 +254,13 @@ impl Ground {
             self.attack("three hundred deep", 210, nest(300)),
             self.attack("ten thousand deep", 118, nest(10_000)),
         ]
+    }
+
+    /// One number for two changes.
+    pub(crate) fn equivocation(&self) -> Vec<Attack> {
+        let (first, mut second) = (self.sound(), self.sound());
+        second.time += 1;
+        let second = self.attack("one number for two changes", 201, second);
+        vec![Attack { after: Some(raw(first)), ..second }]
     }
 }
