@@ -206,6 +206,8 @@ open_code! {
         NeedsAttention = 14,
         /// Rejected: a supervisor decided that held work is to be made again.
         Declined = 15,
+        /// Rejected: the same work is part of the note already, as it was first or made again.
+        MadeTwice = 16,
     }
 }
 

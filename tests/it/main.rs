@@ -8,6 +8,7 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
+mod again;
 mod any_order;
 mod apart;
 mod bad_input;

@@ -269,7 +269,12 @@ impl Hub {
         backlog.changes = backlog.changes.saturating_add(push.changes.len());
         let work = Arrived {
             document: push.document,
-            note: WorkNote { person: push.envelope.person, device: push.envelope.device, hashes },
+            note: WorkNote {
+                person: push.envelope.person,
+                device: push.envelope.device,
+                hashes,
+                replaces: push.replaces.clone(),
+            },
             received_at: now,
             clock_ahead_ms: if carrier.is_none() { clock_ahead_ms } else { 0 },
             cost_bytes: push.cost_bytes(),

@@ -16,13 +16,13 @@ use store::StoreReader;
 use sync_protocol::{Outcome as WireOutcome, ReasonCode};
 
 use crate::case::{Case, Judgement};
-use crate::entry::{self, Head, Work};
+use crate::entry::{Head, Work};
 use crate::hub::{Arrived, ConnectionId, Hub};
-use crate::ledger::{Fate, Ledger};
+use crate::ledger::Fate;
 use crate::limits::{CASE_BYTES, CASE_CHANGES_MAX, CASE_OPS, FAIR_ENTRIES};
 use crate::record::RecordError;
 use crate::resident::submitted_of;
-use crate::ruling::{Docket, Ruling, follows, ruling_of};
+use crate::ruling::{Docket, Ruling, follows, made_twice, ruling_of};
 
 /// A piece of work that is being looked at.
 #[derive(Default)]
@@ -168,18 +168,22 @@ impl Hub {
         let (mut bytes, mut ops) = (0usize, 0u64);
         for (seq, hash) in ledger.next_to_judge(CASE_CHANGES_MAX) {
             if let std::collections::btree_map::Entry::Vacant(vacant) = opened.entry(seq) {
-                vacant.insert(self.open_work(reader, &ledger, seq)?);
+                vacant.insert(self.open_work(reader, seq)?);
             }
             let Some(work) = opened.get_mut(&seq) else { continue };
             let Some((place, change)) = work.changes.remove(&hash) else { continue };
             let sketch = change.candidate.sketch();
             let over = bytes.saturating_add(sketch.bytes_len) > CASE_BYTES
                 || ops.saturating_add(sketch.ops) > CASE_OPS;
-            if over && !submitted.is_empty() {
+            // Of a change and what was made again from it the second is judged when the first has its verdict.
+            let rivals = ledger.rivals(&hash);
+            let with_rival = rivals.iter().any(|rival| docket.builds_on.contains_key(rival));
+            if (over && !submitted.is_empty()) || with_rival {
                 break;
             }
             docket.add(seq, (change.person, change.device), hash, &sketch.deps);
-            match work.held.clone().or_else(|| follows(&ledger, &docket.rulings, &sketch.deps)) {
+            let ruled = made_twice(&ledger, &hash).or_else(|| work.held.clone());
+            match ruled.or_else(|| follows(&ledger, &docket.rulings, &sketch.deps)) {
                 Some(ruling) => _ = docket.rulings.insert(hash, ruling),
                 None => {
                     bytes = bytes.saturating_add(sketch.bytes_len);
@@ -197,18 +201,13 @@ impl Hub {
         Ok(Some((docket, Case::new(note, submitted, false))))
     }
 
-    fn open_work(
-        &mut self,
-        reader: &dyn StoreReader,
-        ledger: &Ledger,
-        seq: u64,
-    ) -> Result<OpenWork, RecordError> {
+    fn open_work(&mut self, reader: &dyn StoreReader, seq: u64) -> Result<OpenWork, RecordError> {
         let Some(opened) = self.record.open(reader, seq)? else { return Ok(OpenWork::default()) };
         let Some(Head::Work(work)) = opened.head.clone() else { return Ok(OpenWork::default()) };
         let changes = submitted_of(&mut self.record, reader, &opened, &work)?;
         let placed = changes.into_iter().enumerate();
         let placed = placed.map(|(place, change)| (change.candidate.sketch().hash, (place, change)));
-        let held = self.policy(&work).or_else(|| made_twice(ledger, &work));
+        let held = self.policy(&work);
         Ok(OpenWork { held, changes: placed.collect() })
     }
 
@@ -297,12 +296,4 @@ impl Hub {
 
 fn released_ruling() -> Ruling {
     Ruling::new(WireOutcome::Admitted, ReasonCode::Released, "a supervisor released it")
-}
-
-/// Work of which the original was admitted after all is not taken a second time.
-fn made_twice(ledger: &Ledger, work: &Work) -> Option<Ruling> {
-    let replaced = entry::change_hashes(&work.replaces);
-    let admitted = replaced.iter().any(|hash| ledger.fate(hash) == Some(Fate::Admitted));
-    let sentence = "the work it was made again from was admitted after all";
-    admitted.then(|| Ruling::new(WireOutcome::Rejected, ReasonCode::Equivocation, sentence))
 }

@@ -40,6 +40,8 @@ pub(crate) struct WorkNote {
     pub(crate) person: PersonId,
     pub(crate) device: DeviceId,
     pub(crate) hashes: Vec<ChangeHash>,
+    /// What it was made again from: for each change its original, or all for all.
+    pub(crate) replaces: Vec<ChangeHash>,
 }
 
 /// Work of one device that waits for its verdict.
@@ -60,6 +62,10 @@ pub(crate) struct Ledger {
     pub(crate) told_left: BTreeSet<PersonId>,
     /// The keys under which it was placed, ever.
     pub(crate) place_keys: BTreeSet<Key>,
+    /// What was made again from a change.
+    replays: BTreeMap<ChangeHash, BTreeSet<ChangeHash>>,
+    /// What a change was made again from.
+    originals: BTreeMap<ChangeHash, BTreeSet<ChangeHash>>,
     /// Changes by something they build on that was not whole when they came.
     followers: BTreeMap<ChangeHash, Vec<ChangeHash>>,
     /// How many changes of each piece of work have no verdict.
@@ -104,9 +110,40 @@ impl Ledger {
         }
         self.arrivals.insert(work.device, Arrival { device: work.device, clock_ahead_ms, received_at });
         let hashes = work.hashes.clone();
+        self.note_replays(&work);
         self.works.insert(seq, work);
         self.through = self.through.max(seq);
         self.spread_whole(hashes);
+    }
+
+    fn note_replays(&mut self, work: &WorkNote) {
+        let paired = work.replaces.len() == work.hashes.len();
+        for (place, replay) in work.hashes.iter().enumerate() {
+            let own = |at: &usize| !paired || *at == place;
+            let originals = work.replaces.iter().enumerate().filter(|(at, _)| own(at));
+            for (_, original) in originals {
+                self.replays.entry(*original).or_default().insert(*replay);
+                self.originals.entry(*replay).or_default().insert(*original);
+            }
+        }
+    }
+
+    /// The changes that stand for the same work as this one: its original, its replays, and other replays
+    /// of its original. At most one of them may be part of the note.
+    pub(crate) fn rivals(&self, hash: &ChangeHash) -> BTreeSet<ChangeHash> {
+        let none = BTreeSet::new();
+        let originals = self.originals.get(hash).unwrap_or(&none);
+        let same = originals.iter().chain([hash]).filter_map(|original| self.replays.get(original)).flatten();
+        let work = self.changes.get(hash).and_then(|known| known.seq);
+        let rival = |other: &ChangeHash| {
+            other != hash && (work.is_none() || self.changes.get(other).and_then(|known| known.seq) != work)
+        };
+        originals.iter().chain(same).filter(|other| rival(other)).copied().collect()
+    }
+
+    /// Whether the work of a change is part of the note already, through another change.
+    pub(crate) fn is_made_twice(&self, hash: &ChangeHash) -> bool {
+        self.rivals(hash).iter().any(|rival| self.fate(rival) == Some(Fate::Admitted))
     }
 
     /// A change is whole when it is durable and everything it builds on is whole.

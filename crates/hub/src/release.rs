@@ -17,7 +17,7 @@ use crate::ledger::{Fate, Ledger};
 use crate::limits::REASON_BYTES_MAX;
 use crate::record::RecordError;
 use crate::resident::submitted_of;
-use crate::ruling::{Docket, Release, Ruling};
+use crate::ruling::{Docket, Release, Ruling, made_twice};
 
 impl Hub {
     /// Releases held changes with what follows them: the original bytes are judged and, if they fit,
@@ -164,15 +164,19 @@ impl Hub {
                 let follows = sketch.deps.iter().any(|dep| docket.builds_on.contains_key(dep))
                     && fate == Some(Fate::Held(ReasonCode::DependsOn));
                 let asked = release.hashes.contains(&sketch.hash) && is_held(&ledger, &sketch.hash);
-                if asked || follows {
+                let rivals = ledger.rivals(&sketch.hash);
+                if (asked || follows) && !rivals.iter().any(|rival| docket.builds_on.contains_key(rival)) {
                     dangerous |= fate == Some(Fate::Held(ReasonCode::NeedsAttention));
                     let author = (PersonId::from_bytes(*work.person), DeviceId::from_bytes(*work.device));
                     docket.add(*seq, author, sketch.hash, &sketch.deps);
-                    submitted.push(change);
+                    match made_twice(&ledger, &sketch.hash) {
+                        Some(ruling) => _ = docket.rulings.insert(sketch.hash, ruling),
+                        None => submitted.push(change),
+                    }
                 }
             }
         }
-        let found = !submitted.is_empty();
+        let found = !docket.works.is_empty();
         Ok(found.then(|| (docket, Case::new(note, submitted, dangerous))))
     }
 

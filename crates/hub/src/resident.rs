@@ -296,6 +296,7 @@ pub(crate) fn work_note(work: &Work) -> (WorkNote, Timestamp) {
         person: PersonId::from_bytes(*work.person),
         device: DeviceId::from_bytes(*work.device),
         hashes: entry::change_hashes(&work.hashes),
+        replaces: entry::change_hashes(&work.replaces),
     };
     (note, Timestamp::from_unix_ms(work.received_at_ms))
 }

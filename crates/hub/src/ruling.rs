@@ -120,6 +120,13 @@ pub(crate) fn follows(
     None
 }
 
+/// Work that is part of the note is not taken a second time: neither an original after its replay, nor a
+/// replay after its original or after another replay.
+pub(crate) fn made_twice(ledger: &Ledger, hash: &ChangeHash) -> Option<Ruling> {
+    let sentence = "the same work is part of the note already";
+    ledger.is_made_twice(hash).then(|| Ruling::new(WireOutcome::Rejected, ReasonCode::MadeTwice, sentence))
+}
+
 pub(crate) fn ruling_of(outcome: &Outcome) -> Option<Ruling> {
     match outcome {
         Outcome::Admitted | Outcome::AlreadyKnown => {

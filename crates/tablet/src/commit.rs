@@ -3,6 +3,7 @@
 use chart::entropy::Entropy;
 use chart::time::Timestamp;
 use store::{Batch, Retained, StoreReader};
+use sync_protocol::Outcome;
 
 use crate::entry::{Entry, VerdictSeen};
 use crate::event::Event;
@@ -167,7 +168,9 @@ impl Tablet {
             let sentence = item.sentence.clone();
             match work.map(|work| &work.state) {
                 Some(WorkState::Held(_)) => self.tell(Event::Held { document, sentence }),
-                Some(WorkState::Rejected(_)) => self.tell(Event::Rejected { document, sentence }),
+                Some(WorkState::Rejected(_)) if item.outcome == Outcome::Rejected.number() => {
+                    self.tell(Event::Rejected { document, sentence })
+                }
                 Some(WorkState::NeedsSupervisor(_)) => {
                     self.tell(Event::NeedsSupervisor { document, sentence })
                 }

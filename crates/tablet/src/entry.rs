@@ -20,6 +20,13 @@ use codec::{Bytes, Cell, Out, record};
 /// The format of entries this version writes.
 pub(crate) const FORMAT: u8 = 1;
 
+/// A replay whose work is part of the note without it: it is taken out, and what builds on it made again.
+pub(crate) const MADE_TWICE: u16 = 0x0103;
+/// Such a replay when that is done.
+pub(crate) const LET_GO: u16 = 0x0203;
+/// A replay that is rejected for nothing but what it builds on: it is made again without that.
+pub(crate) const FOLLOWS: u16 = 0x0303;
+
 record! {
     /// What finds a note beside its name: what it says of itself at its heads.
     Keys {
@@ -117,11 +124,11 @@ record! {
         position: LogPosition,
     }
 
-    /// What became of a change.
+    /// What became of a change: as the clinic says, or by a number of this tablet's own.
     VerdictItem {
         /// The change.
         hash: ChangeHash,
-        /// The outcome's number on the wire.
+        /// The outcome's number on the wire, [`MADE_TWICE`], [`LET_GO`] or [`FOLLOWS`].
         outcome: u16,
         /// Why, in one sentence.
         sentence: String,

@@ -94,7 +94,12 @@ impl Tablet {
             let Some(work) = self.work_at(reader, seq)? else { continue };
             let deps = prescan(&work.change.0, &Limits::V1).map(|sketch| sketch.deps).unwrap_or_default();
             let size = work.change.0.len();
-            let other = parcel.person.is_some_and(|person| person != work.person);
+            // What was made again goes by itself, each change beside its original.
+            let again = parcel
+                .works
+                .first()
+                .is_some_and(|(first, _)| first.replaces.is_empty() != work.replaces.is_empty());
+            let other = again || parcel.person.is_some_and(|person| person != work.person);
             let full = parcel.bytes.saturating_add(size) > PUSH_BYTES || parcel.works.len() >= PUSH_CHANGES;
             if other || (full && !parcel.works.is_empty()) {
                 self.send(now, document, kind, std::mem::take(&mut parcel));

@@ -1,7 +1,7 @@
 //! Rejected work is made again: the document is rebuilt from what is not rejected, and the person's
 //! commands are given again on the original's admitted ancestry, under a new actor, with their
-//! original ids, author and time. Once: a replay that is rejected goes to a supervisor. A signature is
-//! never given for anybody.
+//! original ids, author and time. Once: a replay that is rejected goes to a supervisor, and what follows
+//! it is made again without it. A signature is never given for anybody.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use sync_protocol::Outcome;
 
 use crate::edit::Making;
 use crate::entry::codec::Bytes;
-use crate::entry::{Entry, NotReplayed, VerdictItem, VerdictSeen, Work};
+use crate::entry::{Entry, FOLLOWS, LET_GO, NotReplayed, VerdictItem, VerdictSeen, Work};
 use crate::error::TabletError;
 use crate::event::Event;
 use crate::machine::Tablet;
@@ -63,23 +63,29 @@ impl Tablet {
         }
         let built = self.build(reader, document, record, &bad)?;
         let mut stands_for: BTreeMap<ChangeHash, BTreeSet<ChangeHash>> =
-            record.replayed.iter().map(|(old, new)| (*old, BTreeSet::from([*new]))).collect();
+            record.replayed.iter().map(|(old, new)| (*old, BTreeSet::from([new.by]))).collect();
+        // A replay that goes because its original is in the note: what builds on it builds on that.
+        let gone: BTreeSet<ChangeHash> = record.superseded.keys().copied().collect();
+        for (replay, original) in &record.superseded {
+            stands_for.extend(original.map(|original| (*replay, BTreeSet::from([original]))));
+        }
         self.shelf.put(document, built);
         self.renew_actors(document);
         self.reject_descendants(document, &own);
+        self.let_go(document, &gone);
         for one in own.into_iter().filter(|one| one.bad) {
             let base = mapped(&one.deps, &bad, &stands_for);
             let hash = one.work.hash;
-            let to_be_made = !one.replay
-                && matches!(
-                    self.work_state(document, hash),
-                    None | Some(
-                        WorkState::Queued
-                            | WorkState::Receipted
-                            | WorkState::Held(_)
-                            | WorkState::Rejected(_)
-                    )
-                );
+            if gone.contains(&hash) {
+                stands_for.entry(hash).or_insert(base);
+                continue;
+            }
+            let to_be_made = match self.work_state(document, hash) {
+                // Of replays only those that follow another one are here.
+                Some(WorkState::Rejected(_)) => true,
+                None | Some(WorkState::Queued | WorkState::Receipted | WorkState::Held(_)) => !one.replay,
+                Some(WorkState::SignAgain(_) | WorkState::NeedsSupervisor(_)) => false,
+            };
             let stands = if to_be_made { self.replay_one(entropy, &one.work, &base) } else { None };
             stands_for.insert(hash, stands.map_or(base, |new| BTreeSet::from([new])));
         }
@@ -124,9 +130,22 @@ impl Tablet {
         let items: Vec<VerdictItem> = follow
             .map(|one| VerdictItem {
                 hash: one.work.hash,
-                outcome: Outcome::Rejected.number(),
+                outcome: if one.replay { FOLLOWS } else { Outcome::Rejected.number() },
                 sentence: "it builds on work that was rejected".to_owned(),
             })
+            .collect();
+        if !items.is_empty() {
+            self.enqueue(Entry::Verdict(VerdictSeen { document, items, proof: Bytes(Vec::new()) }));
+        }
+    }
+
+    /// Replays whose work is in the note without them wait for nothing more.
+    fn let_go(&mut self, document: DocumentId, gone: &BTreeSet<ChangeHash>) {
+        let waits = |hash: &&ChangeHash| self.work_state(document, **hash).is_some();
+        let items: Vec<VerdictItem> = gone
+            .iter()
+            .filter(waits)
+            .map(|hash| VerdictItem { hash: *hash, outcome: LET_GO, sentence: String::new() })
             .collect();
         if !items.is_empty() {
             self.enqueue(Entry::Verdict(VerdictSeen { document, items, proof: Bytes(Vec::new()) }));

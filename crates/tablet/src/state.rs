@@ -13,7 +13,7 @@ use session_note::schema::Kind;
 use sync_protocol::Outcome;
 use sync_protocol::message::{Cursor, LogPosition};
 
-use crate::entry::{Entry, Keys, Receipted, Remote, VerdictSeen, Work};
+use crate::entry::{Entry, FOLLOWS, Keys, LET_GO, MADE_TWICE, Receipted, Remote, VerdictSeen, Work};
 use crate::typing::Phrase;
 
 /// What became of a change made here.
@@ -43,6 +43,17 @@ pub(crate) struct Unsettled {
     pub(crate) replay: bool,
 }
 
+/// What stands for a change that was made again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Replayed {
+    /// The change that does.
+    pub(crate) by: ChangeHash,
+    /// The number of the original's entry, if it was work that was not settled.
+    pub(crate) seq: Option<u64>,
+    /// Whether the original was a replay itself.
+    pub(crate) replay: bool,
+}
+
 /// What is known of a document without opening it.
 #[derive(Clone, Debug)]
 pub(crate) struct Record {
@@ -58,7 +69,9 @@ pub(crate) struct Record {
     /// How often a change was taken out or let in again: what was built before is out of date.
     pub(crate) purges: u32,
     /// Rejected changes and what stands for them.
-    pub(crate) replayed: BTreeMap<ChangeHash, ChangeHash>,
+    pub(crate) replayed: BTreeMap<ChangeHash, Replayed>,
+    /// Replays whose work is part of the note without them, with the original where that is it.
+    pub(crate) superseded: BTreeMap<ChangeHash, Option<ChangeHash>>,
     /// Changes that others' work here builds on and that are not here.
     pub(crate) missing: BTreeSet<ChangeHash>,
     /// Heads at the server that were announced and not reached.
@@ -84,6 +97,7 @@ impl Record {
             excluded: BTreeSet::new(),
             purges: 0,
             replayed: BTreeMap::new(),
+            superseded: BTreeMap::new(),
             missing: BTreeSet::new(),
             wanted: BTreeSet::new(),
             report: None,
@@ -96,6 +110,53 @@ impl Record {
     fn exclude(&mut self, hash: ChangeHash) {
         if self.excluded.insert(hash) {
             self.purges += 1;
+        }
+    }
+
+    /// The clinic has admitted a change. If it was made again here meanwhile, what stands for it goes,
+    /// unless that was admitted too.
+    fn admit(&mut self, hash: ChangeHash) {
+        if let Some(work) = self.work.remove(&hash) {
+            self.settled.insert(hash, (work.seq, work.replay));
+        }
+        if self.excluded.remove(&hash) {
+            self.heads = None;
+            self.purges += 1;
+        }
+        let Some(replayed) = self.replayed.remove(&hash) else { return };
+        if let Some(seq) = replayed.seq {
+            self.settled.insert(hash, (seq, replayed.replay));
+        }
+        if !self.settled.contains_key(&replayed.by) {
+            self.superseded.insert(replayed.by, Some(hash));
+            self.supersede(replayed.by, "the clinic took the work it was made again from");
+        }
+    }
+
+    /// The clinic has rejected a change. A replay goes to a person, unless it only follows another.
+    fn reject(&mut self, hash: ChangeHash, sentence: &str, follows: bool) {
+        self.exclude(hash);
+        self.heads = None;
+        if let Some((seq, replay)) = self.settled.remove(&hash) {
+            self.work.insert(hash, Unsettled { seq, replay, state: WorkState::Queued });
+        }
+        if let Some(work) = self.work.get_mut(&hash) {
+            let sentence = sentence.to_owned();
+            work.state = if work.replay && !follows {
+                WorkState::NeedsSupervisor(sentence)
+            } else {
+                WorkState::Rejected(sentence)
+            };
+        }
+    }
+
+    /// Takes a replay out whose work is in the note without it.
+    fn supersede(&mut self, replay: ChangeHash, sentence: &str) {
+        self.superseded.entry(replay).or_insert(None);
+        self.exclude(replay);
+        self.heads = None;
+        if let Some(work) = self.work.get_mut(&replay) {
+            work.state = WorkState::Rejected(sentence.to_owned());
         }
     }
 
@@ -211,14 +272,16 @@ impl State {
             self.taken.remove(&phrase);
         }
         let Some(record) = self.documents.get_mut(&work.document) else { return };
-        if !record.work.contains_key(&work.hash) && !record.settled.contains_key(&work.hash) {
+        let known = record.work.contains_key(&work.hash) || record.settled.contains_key(&work.hash);
+        if !known && !record.superseded.contains_key(&work.hash) {
             let replay = !work.replaces.is_empty();
             record.work.insert(work.hash, Unsettled { seq, state: WorkState::Queued, replay });
             record.heads = Some(work.heads.clone());
             for old in &work.replaces {
-                record.work.remove(old);
+                let was = record.work.remove(old);
                 record.exclude(*old);
-                record.replayed.insert(*old, work.hash);
+                let (seq, replay) = (was.as_ref().map(|was| was.seq), was.is_some_and(|was| was.replay));
+                record.replayed.insert(*old, Replayed { by: work.hash, seq, replay });
             }
         }
         self.name(work.document, &work.keys);
@@ -261,19 +324,14 @@ impl State {
         let Some(record) = self.documents.get_mut(&seen.document) else { return };
         record.confirmed = true;
         for item in &seen.items {
-            if record.replayed.contains_key(&item.hash) {
+            let outcome = Outcome::from_number(item.outcome);
+            if record.replayed.contains_key(&item.hash) && outcome != Outcome::Admitted {
                 continue;
             }
-            match Outcome::from_number(item.outcome) {
-                Outcome::Admitted => {
-                    if let Some(work) = record.work.remove(&item.hash) {
-                        record.settled.insert(item.hash, (work.seq, work.replay));
-                    }
-                    if record.excluded.remove(&item.hash) {
-                        record.heads = None;
-                        record.purges += 1;
-                    }
-                }
+            match outcome {
+                Outcome::Admitted => record.admit(item.hash),
+                Outcome::Other(MADE_TWICE) => record.supersede(item.hash, &item.sentence),
+                Outcome::Other(LET_GO) => _ = record.work.remove(&item.hash),
                 Outcome::Held => {
                     if let Some(work) = record.work.get_mut(&item.hash)
                         && matches!(work.state, WorkState::Queued | WorkState::Receipted | WorkState::Held(_))
@@ -281,20 +339,8 @@ impl State {
                         work.state = WorkState::Held(item.sentence.clone());
                     }
                 }
-                Outcome::Rejected if !record.excluded.contains(&item.hash) => {
-                    record.exclude(item.hash);
-                    record.heads = None;
-                    let settled = record.settled.remove(&item.hash);
-                    if let Some((seq, replay)) = settled {
-                        record.work.insert(item.hash, Unsettled { seq, replay, state: WorkState::Queued });
-                    }
-                    if let Some(work) = record.work.get_mut(&item.hash) {
-                        work.state = if work.replay {
-                            WorkState::NeedsSupervisor(item.sentence.clone())
-                        } else {
-                            WorkState::Rejected(item.sentence.clone())
-                        };
-                    }
+                Outcome::Rejected | Outcome::Other(FOLLOWS) if !record.excluded.contains(&item.hash) => {
+                    record.reject(item.hash, &item.sentence, outcome != Outcome::Rejected);
                 }
                 Outcome::Rejected | Outcome::Other(_) => {}
             }

@@ -11,12 +11,13 @@ use store::StoreReader;
 use sync_protocol::message::{
     FeedBody, FeedChanges, FeedReference, Need, Page, ScopeChange, Supply, Verdict,
 };
-use sync_protocol::{DocumentKind, Outcome};
+use sync_protocol::{DocumentKind, Outcome, ReasonCode};
 
 use crate::documents::keys_of;
 use crate::entry::codec::Bytes;
 use crate::entry::{
-    CursorAt, Entry, Left, ReferenceSeen, Remote, ReportDue, ReportSeen, VerdictItem, VerdictSeen, Wanted,
+    CursorAt, Entry, FOLLOWS, Left, MADE_TWICE, ReferenceSeen, Remote, ReportDue, ReportSeen, VerdictItem,
+    VerdictSeen, Wanted,
 };
 use crate::error::TabletError;
 use crate::event::Event;
@@ -101,6 +102,11 @@ impl Tablet {
             loaded.submit(&mut submitted, change, feed.person, feed.device);
         }
         let hashes: Vec<ChangeHash> = submitted.iter().map(|one| one.candidate.sketch().hash).collect();
+        // What was rejected once and is admitted after all joins when that is written down.
+        let excluded = self.state.documents.get(&document).map(|record| &record.excluded);
+        let is_back = |hash: &ChangeHash| excluded.is_some_and(|excluded| excluded.contains(hash));
+        let back: Vec<ChangeHash> = hashes.iter().filter(|hash| is_back(hash)).copied().collect();
+        submitted.retain(|one| !back.contains(&one.candidate.sketch().hash));
         let passed_door = hashes.len() == feed.changes.len();
         let here = |hash: &ChangeHash| {
             let waits = loaded.waiting.iter().any(|one| one.candidate.sketch().hash == *hash);
@@ -122,7 +128,11 @@ impl Tablet {
         if !missing.is_empty() {
             self.link.to_ask.insert(document);
         }
+        let proof = feed.verdict.clone();
         self.enqueue(Entry::Remote(Remote { feed, heads, keys, missing }));
+        if !back.is_empty() {
+            self.confirm(document, &back, proof);
+        }
         self.tell(Event::Changed { document });
         Ok(())
     }
@@ -133,7 +143,8 @@ impl Tablet {
         let was_confirmed = std::mem::replace(&mut record.confirmed, true);
         let items: Vec<VerdictItem> = hashes
             .iter()
-            .filter(|hash| record.work.contains_key(hash) && !proof.is_empty())
+            .filter(|hash| record.work.contains_key(hash) || record.excluded.contains(hash))
+            .filter(|_| !proof.is_empty())
             .map(|hash| VerdictItem {
                 hash: *hash,
                 outcome: Outcome::Admitted.number(),
@@ -151,21 +162,28 @@ impl Tablet {
         let mut items = Vec::new();
         for item in &verdict.items {
             for hash in &item.hashes {
-                let settled = record.settled.contains_key(hash) && item.outcome == Outcome::Admitted;
+                let admitted = item.outcome == Outcome::Admitted;
+                let settled = record.settled.contains_key(hash) && admitted;
                 let known = record.work.contains_key(hash)
                     || record.settled.contains_key(hash)
                     || record.excluded.contains(hash)
                     || item.outcome == Outcome::Rejected;
-                if known && !settled && !record.replayed.contains_key(hash) {
-                    let sentence = item.sentence.clone();
-                    items.push(VerdictItem { hash: *hash, outcome: item.outcome.number(), sentence });
+                if known && !settled && (admitted || !record.replayed.contains_key(hash)) {
+                    let replay = record.work.get(hash).is_some_and(|work| work.replay);
+                    let outcome = match (item.outcome, item.reason) {
+                        (Outcome::Rejected, ReasonCode::MadeTwice) if replay => MADE_TWICE,
+                        (Outcome::Rejected, ReasonCode::DependsOn) if replay => FOLLOWS,
+                        (outcome, _) => outcome.number(),
+                    };
+                    items.push(VerdictItem { hash: *hash, outcome, sentence: item.sentence.clone() });
                 }
             }
         }
         if items.is_empty() {
             return;
         }
-        if items.iter().any(|item| item.outcome == Outcome::Rejected.number()) {
+        let rejected = [Outcome::Rejected.number(), MADE_TWICE, FOLLOWS];
+        if items.iter().any(|item| rejected.contains(&item.outcome)) {
             self.renew_actors(verdict.document);
         }
         let document = verdict.document;
