@@ -104,12 +104,11 @@ pub(crate) fn split_timed(rule: &AssistantSplit, units: u32, minutes: Minutes, m
     match units - plain - assist {
         0 => {}
         1 => give(!rule.midpoint.is_some_and(reached) && method.exceeds(rule, left_t + left_a, left_a)),
-        // Two left: the first is the therapist's unless only the assistant has reached the midpoint.
+        // Two left: the first is the therapist's unless only the assistant has reached the midpoint; without the
+        // assistant's minutes there would not be two.
         left => {
             give(!reached(rule.midpoint.unwrap_or(block / 2 + 1)));
-            for _ in 1..left {
-                give(left_a > 0);
-            }
+            split.assist += left - 1;
         }
     }
     split

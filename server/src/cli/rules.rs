@@ -9,7 +9,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use compliance::Rulebook;
 use compliance::rulebook::Coverage;
 use compliance::rulebook::catalogue::{Rule, catalogue, lint};
-use compliance::rulebook::official::{Converted, Quarter, Table, convert};
+use compliance::rulebook::official::{Converted, File, Quarter, Table, convert};
 use serde_json::json;
 
 use super::outcome::{Failure, Outcome, failed, say, show};
@@ -97,7 +97,7 @@ impl Setting {
 
 #[derive(Debug, Args)]
 pub(crate) struct Load {
-    /// Official files, as they are published: tab- or comma-separated text
+    /// Official files, as they are published: tab- or comma-separated text; all parts of a table at once
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// The quarter the files are of, such as 2025q1
@@ -246,28 +246,28 @@ fn load(args: &Load) -> Outcome {
         }
     };
     let book = Rulebook::builtin().map_err(failed)?;
-    let mut made: Vec<Converted> = Vec::new();
+    let mut read: Vec<(String, Vec<u8>)> = Vec::new();
     for file in &args.files {
         let name = file.display();
-        // The publisher's notices are not always UTF-8; the rows are plain letters and digits.
         let bytes = std::fs::read(file).map_err(|error| failed(format!("{name} cannot be read: {error}")))?;
-        let text = String::from_utf8_lossy(&bytes);
-        let one = convert(&text, args.setting.name(), quarter, &book)
-            .map_err(|error| failed(format!("{name}, {error}")))?;
-        if one.kept == 0 {
-            return Err(failed(format!("{name} holds no row of a known code in {}", args.quarter)));
-        }
-        if made.iter().any(|other| other.file == one.file) {
-            return Err(failed(format!("{name} is the second file of the same table and quarter")));
-        }
-        made.push(one);
+        let name =
+            file.file_name().map_or_else(|| name.to_string(), |name| name.to_string_lossy().into_owned());
+        read.push((name, bytes));
+    }
+    let files: Vec<File<'_>> = read.iter().map(|(name, bytes)| File { name, bytes }).collect();
+    let made = convert(&files, args.setting.name(), quarter, &book).map_err(failed)?;
+    if let Some(none) = made.iter().find(|one| one.kept == 0) {
+        return Err(failed(format!("{} would hold no row of a known code in {}", none.file, args.quarter)));
     }
     write(&to, &made)?;
     let value: Vec<_> = made
         .iter()
         .map(|one| {
             let table = if one.table == Table::Pairs { "pairs" } else { "limits" };
-            json!({"file": to.join(&one.file), "table": table, "rows": one.rows, "kept": one.kept})
+            json!({
+                "file": to.join(&one.file), "table": table, "rows": one.rows, "kept": one.kept,
+                "doubts": one.doubts,
+            })
         })
         .collect();
     show(args.json, &value, || {
@@ -275,6 +275,9 @@ fn load(args: &Load) -> Outcome {
             .iter()
             .map(|one| format!("{}: {} of {} rows\n", to.join(&one.file).display(), one.kept, one.rows))
             .collect();
+        for doubt in made.iter().flat_map(|one| &one.doubts) {
+            text.push_str(&format!("Look again: {doubt}\n"));
+        }
         text.push_str("A server or tablet reads them when it is started again.\n");
         text
     })

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use chart::report::{PoolOutcome, Report};
 use compliance::assess::read_visit;
-use compliance::rulebook::official::{Quarter, Table, convert};
+use compliance::rulebook::official::{Converted, File, Quarter, Table};
 use compliance::{Rulebook, recompute};
 use serde_json::json;
 
@@ -80,6 +80,16 @@ HCPCS/CPT Code,Practitioner Services MUE Values,MUE Adjudication Indicator,MUE R
 
 fn quarter() -> Quarter {
     Quarter::parse("2025q1").unwrap()
+}
+
+fn convert(
+    text: &str,
+    setting: &str,
+    quarter: Quarter,
+    book: &Rulebook,
+) -> Result<Converted, compliance::rulebook::official::OfficialError> {
+    let file = File { name: "made-up.txt", bytes: text.as_bytes() };
+    compliance::rulebook::official::convert(&[file], setting, quarter, book).map(|mut made| made.remove(0))
 }
 
 fn with_quarter() -> Rulebook {
@@ -215,12 +225,15 @@ fn a_wrong_official_file_is_refused_with_its_line() {
     let book = Rulebook::builtin().unwrap();
     let refused = |text: &str| convert(text, "practitioner", quarter(), &book).unwrap_err().to_string();
     for (text, words) in [
-        ("nothing of the kind\n".to_owned(), "line 0: there is no row"),
-        (PAIRS.replace("20250215", "2025021"), "line 5: `2025021` is no day"),
-        (PAIRS.replace("\t1\tended", "\t7\tended"), "line 4: `7` is no modifier indicator"),
-        (format!("{PAIRS}garbled line\n"), "line 8: this is no row"),
-        (LIMITS.replace("2 Date", "x Date"), "line 4: `x Date of Service Ed` is no adjudication indicator"),
-        (LIMITS.replace("97112,1", "97110,1"), "line 4: the limit of 97110 stands twice"),
+        ("nothing of the kind\n".to_owned(), "made-up.txt: there is no row"),
+        (PAIRS.replace("20250215", "2025021"), "made-up.txt, line 5: `2025021` is no day"),
+        (PAIRS.replace("\t1\tended", "\t7\tended"), "made-up.txt, line 4: `7` is no modifier indicator"),
+        (format!("{PAIRS}garbled line\n"), "made-up.txt, line 8: this is no row"),
+        (
+            LIMITS.replace("2 Date", "x Date"),
+            "made-up.txt, line 4: `x Date of Service Ed` is no adjudication indicator",
+        ),
+        (LIMITS.replace("97112,1", "97110,1"), "made-up.txt, line 4: the limit of 97110 stands twice"),
     ] {
         let sentence = refused(&text);
         assert!(sentence.starts_with(words), "{sentence}");
