@@ -4,13 +4,14 @@
 //! but Rust. It reads the tree and starts `cargo`; it never changes a file of the project.
 //!
 //! [`layers`] and [`circles`] hold the direction of imports, [`tidy`] the habits of the tree;
-//! [`suite`] is the test command, [`product`] starts `gaitway`, [`long`] the runs that take minutes.
+//! [`suite`] is the test command, [`product`] starts `gaitway`, [`long`] and [`mutants`] the runs that take minutes.
 //! [`source`], [`tokens`], [`said`] and [`modules`] read Rust text well enough for that, [`workspace`] finds the files.
 
 pub mod circles;
 pub mod layers;
 pub mod long;
 pub mod modules;
+pub mod mutants;
 pub mod product;
 pub mod said;
 pub mod shell;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use xtask::{layers, long, product, suite, tidy, workspace};
+use xtask::{layers, long, mutants, product, suite, tidy, workspace};
 
 const HELP: &str = "\
 cargo xtask <what>
@@ -20,6 +20,8 @@ cargo xtask <what>
                        fuzz target with ten times as many inputs
   fuzz TARGET [N [SEED]]        one target: gate, prescan, frame, journal
   fuzz TARGET --guided SECONDS  one target under libFuzzer, led by the branches it takes
+  mutants [checks [K/N]]        the engine's arithmetic, or its findings (the K-th of N parts), broken one
+                       place at a time against its tests; needs cargo-mutants
 ";
 
 fn main() -> ExitCode {
@@ -46,6 +48,7 @@ fn run(what: Option<&str>, rest: &[String]) -> Result<ExitCode, String> {
         Some("crash") => long::crash(&root, rest).map(|()| ExitCode::SUCCESS),
         Some("sim") => long::sim(&root, rest).map(|()| ExitCode::SUCCESS),
         Some("fuzz") => long::fuzz(&root, rest).map(|()| ExitCode::SUCCESS),
+        Some("mutants") => mutants::run(&root, rest).map(|()| ExitCode::SUCCESS),
         None | Some("help" | "--help" | "-h") => {
             print!("{HELP}");
             Ok(ExitCode::SUCCESS)

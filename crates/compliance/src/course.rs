@@ -32,7 +32,7 @@ impl<'a> Course<'a> {
         let date = facts.note.slice.date.agreed().copied();
         let own = facts.note.slice.document;
         let kind = facts.note.fields.get(field::KIND).map_or("", |text| text.trim());
-        let Some(episode) = &facts.episode else { return Self { date, ..Self::default() } };
+        let Some(episode) = &facts.episode else { return Self::default() };
         let mut earlier: Vec<(NaiveDate, &VisitFacts)> = episode
             .visits
             .iter()
@@ -47,7 +47,7 @@ impl<'a> Course<'a> {
         let noted = noted.and_then(|text| text.trim().parse().ok());
         let written =
             earlier.iter().filter(|(_, visit)| REPORTS.contains(&visit.kind.as_str())).map(|(day, _)| *day);
-        let last_report = written.chain(noted).filter(|day| date.is_none_or(|date| *day < date)).max();
+        let last_report = written.chain(noted).filter(|day| date.is_none_or(|date| *day <= date)).max();
         Self {
             known: !episode.visits.is_empty(),
             earlier,

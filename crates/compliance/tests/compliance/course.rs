@@ -91,6 +91,24 @@ fn a_report_begins_a_new_period_and_so_does_one_that_is_not_among_the_notes() {
 }
 
 #[test]
+fn a_period_is_counted_from_the_day_after_its_report() {
+    let with_report_on = |index: usize, before: u64| {
+        let mut visits = days_before(before);
+        visits[index].1 = "progress_report";
+        with_visits(clean(json!({})), &visits)
+    };
+    // Of twelve earlier days the fifth is the report's: seven follow it, and this note's is the eighth.
+    for (index, expected) in [(4, &["progress-report-due"][..]), (5, &[]), (1, &["progress-report-overdue"])]
+    {
+        check(&with_report_on(index, 12), &PROGRESS, expected);
+    }
+    // A report written on the note's own day answers for it.
+    let mut visits = days_before(12);
+    visits.push((day("2024-08-05"), "progress_report"));
+    check(&with_visits(clean(json!({})), &visits), &PROGRESS, &[]);
+}
+
+#[test]
 fn counted_days_go_before_entered_ones_and_later_visits_do_not_count() {
     let facts = clean(json!({"progress": {"treatment_days_since_report": 11}}));
     check(&facts, &PROGRESS, &["progress-report-overdue"]);
@@ -156,6 +174,29 @@ fn assistants_alone_for_a_whole_period_are_noticed_and_one_visit_of_a_therapist_
             visit.performers = [who].into();
         }
         check(&facts, &["assistant-clinician-participation-missing"], expected);
+        // A therapist's report ends the period before: whoever wrote it took no part in the one after.
+        if therapist_at.is_some() {
+            let mut before = facts;
+            let episode = before.episode.as_mut().unwrap();
+            let mut earlier = episode.visits.clone();
+            for (n, visit) in (0u8..).zip(&mut earlier) {
+                visit.document = chart::ids::DocumentId::from_bytes([n + 100; 16]);
+                visit.date = visit.date.map(|date| date - Days::new(60));
+                visit.performers = [therapist].into();
+            }
+            if let Some(last) = earlier.last_mut() {
+                last.kind = "progress_report".to_owned();
+            }
+            for visit in &mut episode.visits {
+                visit.performers = [assistant].into();
+            }
+            episode.visits.extend(earlier);
+            check(
+                &before,
+                &["assistant-clinician-participation-missing"],
+                &["assistant-clinician-participation-missing"],
+            );
+        }
     };
     check_with(None, &["assistant-clinician-participation-missing"]);
     check_with(Some(4), &[]);

@@ -12,7 +12,8 @@ use serde_json::Value;
 const EXAMPLES: &str = include_str!("../../../../rules/examples/findings.json");
 const PAYERS: &str = include_str!("../../../../rules/examples/payers.toml");
 
-fn book() -> Rulebook {
+/// The rulebook with the examples' own payers.
+pub(crate) fn book() -> Rulebook {
     let mut files = Rulebook::builtin_files().to_vec();
     files.push(("examples.toml", PAYERS));
     Rulebook::parse(&files).unwrap()
@@ -56,7 +57,8 @@ fn lay_over(value: &mut Value, over: &Value) {
     }
 }
 
-fn facts(clean: &Value, change: Option<&Value>, over: Option<&Value>) -> Facts {
+/// The clean note changed by its paths, and its facts laid over.
+pub(crate) fn facts(clean: &Value, change: Option<&Value>, over: Option<&Value>) -> Facts {
     let mut note = clean.clone();
     for (path, to) in change.and_then(Value::as_object).into_iter().flatten() {
         set(&mut note, path, to);
@@ -74,6 +76,12 @@ fn facts(clean: &Value, change: Option<&Value>, over: Option<&Value>) -> Facts {
         }
     }
     serde_json::from_value(value).unwrap()
+}
+
+/// The note without a finding.
+pub(crate) fn clean() -> Value {
+    let examples: Value = serde_json::from_str(EXAMPLES).unwrap();
+    examples["clean"].clone()
 }
 
 fn found(facts: &Facts, book: &Rulebook) -> BTreeSet<String> {

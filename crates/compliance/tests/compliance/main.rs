@@ -15,6 +15,7 @@ mod billing;
 mod claim_mutants;
 mod course;
 mod disputes;
+mod edges;
 mod examples;
 mod figures;
 mod mutants;
