@@ -95,7 +95,7 @@ impl<'a> Course<'a> {
 
     /// Treatment days from one day to another, both counted.
     pub(crate) fn days_within(&self, from: NaiveDate, to: NaiveDate) -> usize {
-        if from > to { 0 } else { self.days.range(from..=to).count() }
+        self.days.iter().filter(|day| (from..=to).contains(*day)).count()
     }
 
     /// Treatment days of a calendar year.

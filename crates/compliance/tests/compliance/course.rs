@@ -109,6 +109,76 @@ fn a_period_is_counted_from_the_day_after_its_report() {
 }
 
 #[test]
+fn a_visit_limit_counts_the_treatment_days_of_its_year() {
+    let visits =
+        ["2023-12-27", "2023-12-29", "2024-07-01", "2024-07-03", "2024-07-05"].map(|date| (day(date), ""));
+    for (elsewhere, expected) in [(13, &[][..]), (14, &["visit-limit-near"][..])] {
+        let mut facts = with_visits(clean(json!({})), &visits);
+        let file = json!({"file": {"visit_limit": {"year": 2024, "most": 20, "elsewhere": elsewhere}}});
+        facts.patient = Some(serde_json::from_value(file).unwrap());
+        check(&facts, &["visit-limit-near"], expected);
+    }
+}
+
+#[test]
+fn an_authorisation_counts_the_treatment_days_from_its_first_day_on() {
+    let visits = ["2024-07-31", "2024-08-01", "2024-08-03"].map(|date| (day(date), ""));
+    for (most, expected) in [(3, &[][..]), (2, &["authorization-exhausted"][..])] {
+        let mut facts = with_visits(clean(json!({})), &visits);
+        let one = json!({"number": "A-17", "from": "2024-08-01", "to": "2024-08-05", "visits": most});
+        let file = json!({"file": {"authorization_required": true, "authorizations": [one]}});
+        facts.patient = Some(serde_json::from_value(file).unwrap());
+        check(&facts, &["authorization-exhausted"], expected);
+    }
+}
+
+/// Earlier visits with what each measured on the one scale of the clean note.
+fn with_scores(visits: &[(NaiveDate, &str)]) -> Facts {
+    let dates: Vec<(NaiveDate, &str)> = visits.iter().map(|(date, _)| (*date, "")).collect();
+    let mut facts = with_visits(clean(json!({})), &dates);
+    for (visit, (_, score)) in facts.episode.as_mut().unwrap().visits.iter_mut().zip(visits) {
+        visit.measures = [("Berg balance scale".to_owned(), (*score).to_owned())].into();
+    }
+    facts
+}
+
+#[test]
+fn no_progress_is_looked_for_in_three_notes_and_in_thirty_days() {
+    let before = |days: u64| day("2024-08-05") - Days::new(days);
+    for (visits, expected) in [
+        (vec![(before(4), "41/56"), (before(2), "41/56")], true),
+        (vec![(before(4), "40/56"), (before(2), "41/56")], false),
+        (vec![(before(31), "40/56"), (before(10), "41/56")], true),
+        (vec![(before(30), "40/56"), (before(10), "41/56")], false),
+        (vec![(before(29), "40/56"), (before(10), "41/56")], false),
+    ] {
+        let expected = if expected { &["progress-not-shown"][..] } else { &[] };
+        check(&with_scores(&visits), &["progress-not-shown"], expected);
+    }
+}
+
+#[test]
+fn a_plateau_names_its_measure_and_is_seen_after_two_periods() {
+    let same: Vec<(NaiveDate, &str)> = days_before(20).into_iter().map(|(date, _)| (date, "41/56")).collect();
+    let report = recompute(&with_scores(&same), &BOOK);
+    let found = report.findings.iter().find(|finding| finding.id == "progress-plateau").unwrap();
+    assert_eq!(
+        (found.values["measure"].as_str(), found.values["days"].as_str()),
+        ("berg balance scale", "20")
+    );
+    check(&with_scores(&same[1..]), &["progress-plateau"], &[]);
+}
+
+#[test]
+fn a_full_period_with_a_therapist_and_a_short_one_without_raise_nothing() {
+    let of = ["assistant-clinician-participation-missing"];
+    check(&with_visits(clean(json!({})), &days_before(9)), &of, &[]);
+    let alone =
+        json!({"people": {"pt1": {"profession": "physical_therapist_assistant", "npi": "1234567893"}}});
+    check(&with_visits(clean(alone), &days_before(8)), &of, &[]);
+}
+
+#[test]
 fn counted_days_go_before_entered_ones_and_later_visits_do_not_count() {
     let facts = clean(json!({"progress": {"treatment_days_since_report": 11}}));
     check(&facts, &PROGRESS, &["progress-report-overdue"]);

@@ -55,6 +55,13 @@ fn times_have_edges_in_minutes() {
             (json!({"totals": {"timed": 40, "treatment": 40}}), none(), Some(Blocker)),
         ],
     );
+    check(
+        "time-total-timed-missing",
+        &[
+            (json!({"totals": null}), none(), Some(Blocker)),
+            (json!({"totals": null, "payer": "aetna"}), none(), None),
+        ],
+    );
     let skew = |ms: i64| {
         json!({"arrivals": [{
             "device": "00000000-0000-0000-0000-000000000001", "clock_ahead_ms": ms,
@@ -69,6 +76,11 @@ fn times_have_edges_in_minutes() {
             (none(), skew(-60_001), Some(Warning)),
         ],
     );
+    for (ms, direction) in [(60_001, "ahead"), (-60_001, "behind")] {
+        let report = recompute(&of(&none(), &skew(ms)), &book());
+        let found = report.findings.iter().find(|finding| finding.id == "time-clock-skew").unwrap();
+        assert_eq!(found.values["direction"], direction);
+    }
 }
 
 #[test]
@@ -114,6 +126,18 @@ fn attendance_is_asked_of_counted_stretches_of_one_on_one_codes() {
         &[
             (json!({"segments.0.mode": "independent"}), none(), Some(Blocker)),
             (json!({"segments.0.mode": "rest"}), none(), None),
+        ],
+    );
+}
+
+#[test]
+fn who_is_no_licensed_clinician_is_judged_as_such_and_not_by_profession() {
+    check(
+        "provider-not-allowed-for-code",
+        &[
+            (json!({"people.pt1.profession": "student"}), none(), None),
+            (json!({"people.pt1.profession": "aide"}), none(), None),
+            (json!({"people.pt1.profession": "physical_therapist"}), none(), None),
         ],
     );
 }

@@ -1,6 +1,9 @@
 //! Worked sessions of the counting rules, and the proof that they bite: with any constant of a rule
 //! moved by one, some of them fail.
 
+use chart::code::ServiceCode;
+use chart::report::UnitRule;
+use compliance::units::{Work, count};
 use compliance::{Rulebook, run_vectors};
 use serde_json::{Value, json};
 
@@ -79,6 +82,26 @@ fn every_constant_of_every_rule_matters() {
             }
         }
     }
+}
+
+#[test]
+fn a_rulebook_without_a_rule_counts_nothing_by_it_and_says_so() {
+    let without = |file: &str, text: &str| match text.split_once("[[rule]]\nid = \"full_15\"") {
+        Some((before, after)) if file == "counting.toml" => {
+            let (_, pooled) = after.split_once("# Codes that are one service").unwrap();
+            format!("{before}# Codes that are one service{pooled}")
+        }
+        _ => text.to_owned(),
+    };
+    let files: Vec<(&str, String)> =
+        Rulebook::builtin_files().iter().map(|(file, text)| (*file, without(file, text))).collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|(file, text)| (*file, text.as_str())).collect();
+    let book = Rulebook::parse(&files).unwrap();
+    let work = Work { minutes: [(ServiceCode::parse("97112").unwrap(), 30)].into(), ..Work::default() };
+    let counted = count(&book, UnitRule::Full15, &work, &[]);
+    assert_eq!((counted.total_units, counted.rule), (0, None));
+    assert_eq!(counted.trace, ["the rulebook has no such counting rule, so nothing is counted"]);
+    assert_eq!(count(&book, UnitRule::Cms8Minute, &work, &[]).total_units, 2);
 }
 
 /// The counting file with one constant of one rule changed.

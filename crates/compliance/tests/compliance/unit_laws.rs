@@ -306,6 +306,18 @@ fn codes_of_other_lengths_count_outside_the_pool_from_their_own_midpoint() {
 }
 
 #[test]
+fn without_a_tie_there_is_one_outcome_whatever_was_recorded() {
+    let book = Rulebook::builtin().unwrap();
+    let session = work(&BTreeMap::from([(code("97110"), 30), (code("97112"), 10)]));
+    let right = UnitMap::from([(code("97110"), 2), (code("97112"), 1)]);
+    let wrong = UnitMap::from([(code("97110"), 3)]);
+    for picks in [vec![], vec![right.clone()], vec![wrong.clone()], vec![right.clone(), wrong]] {
+        let counted = count(&book, UnitRule::Cms8Minute, &session, &picks);
+        assert_eq!((counted.choice, &counted.per_code, counted.total_units), (Choice::Only, &right, 3));
+    }
+}
+
+#[test]
 fn an_untimed_code_is_one_unit_unless_the_table_allows_more() {
     let book = Rulebook::builtin().unwrap();
     let units = |entered: u32, most: Option<u32>| {
