@@ -148,6 +148,7 @@ fn no_progress_is_looked_for_in_three_notes_and_in_thirty_days() {
     for (visits, expected) in [
         (vec![(before(4), "41/56"), (before(2), "41/56")], true),
         (vec![(before(4), "40/56"), (before(2), "41/56")], false),
+        (vec![(before(10), "41/56")], false),
         (vec![(before(31), "40/56"), (before(10), "41/56")], true),
         (vec![(before(30), "40/56"), (before(10), "41/56")], false),
         (vec![(before(29), "40/56"), (before(10), "41/56")], false),

@@ -252,6 +252,19 @@ fn what_was_done_is_read_from_its_words() {
 }
 
 #[test]
+fn a_table_of_another_quarter_is_noticed_where_pairs_alone_apply() {
+    let on = |day: &str, payer: &str| json!({"date": day, "as_of": day, "payer": payer});
+    check(
+        "ncci-table-stale",
+        &[
+            (on("2024-11-04", "aetna"), none(), Some(Warning)),
+            (on("2024-09-30", "aetna"), none(), None),
+            (on("2024-11-04", "full15"), none(), None),
+        ],
+    );
+}
+
+#[test]
 fn a_dispute_names_the_note_it_is_in_unless_that_is_this_note() {
     let book = book();
     let named = |with: Value| {
