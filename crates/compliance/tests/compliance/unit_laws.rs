@@ -318,6 +318,34 @@ fn without_a_tie_there_is_one_outcome_whatever_was_recorded() {
 }
 
 #[test]
+fn a_pooled_service_turns_back_into_both_its_codes() {
+    let book = Rulebook::builtin().unwrap();
+    for (recorded, minutes, expected) in [("97129", 45, [1, 2]), ("97130", 45, [1, 2]), ("97130", 10, [1, 0])]
+    {
+        let units = cms(&book, &BTreeMap::from([(code(recorded), minutes)])).per_code;
+        assert_eq!(["97129", "97130"].map(|text| units[&code(text)]), expected, "{recorded} {minutes}");
+    }
+}
+
+#[test]
+fn a_recorded_choice_may_name_codes_outside_the_pool() {
+    let book = Rulebook::builtin().unwrap();
+    let mut work = work(&BTreeMap::from([(code("97112"), 20), (code("97110"), 20)]));
+    work.done.insert(code("97016"));
+    let pick = UnitMap::from([(code("97112"), 2), (code("97110"), 1), (code("97016"), 1)]);
+    let counted = count(&book, UnitRule::Cms8Minute, &work, std::slice::from_ref(&pick));
+    assert_eq!((counted.choice, counted.per_code), (Choice::Recorded, pick));
+}
+
+#[test]
+fn of_a_tie_of_many_as_many_outcomes_are_listed_as_the_limit_says() {
+    let book = Rulebook::builtin().unwrap();
+    let codes = "97032 97110 97112 97113 97116 97124 97140 97530 97533 97535 97537 97542";
+    let counted = cms(&book, &codes.split(' ').map(|text| (code(text), 7)).collect());
+    assert_eq!((counted.total_units, counted.acceptable.len()), (6, compliance::limits::ACCEPTABLE_LISTED));
+}
+
+#[test]
 fn an_untimed_code_is_one_unit_unless_the_table_allows_more() {
     let book = Rulebook::builtin().unwrap();
     let units = |entered: u32, most: Option<u32>| {
