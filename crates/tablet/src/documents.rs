@@ -15,7 +15,7 @@ use crate::entry::codec::{Bytes, Cell, Out, record};
 use crate::entry::{Entry, KeyMade, Keys};
 use crate::error::TabletError;
 use crate::event::Event;
-use crate::limits::{LOADED_MAX, SCAN, SNAPSHOT_AFTER};
+use crate::limits::{LOADED_MAX, SCAN, SNAPSHOT_AFTER, WAITING_CHANGES};
 use crate::machine::Tablet;
 use crate::shelf::Loaded;
 use crate::state::Record;
@@ -120,7 +120,51 @@ impl Tablet {
             !record.excluded.contains(&hash) && !without.contains(&hash)
         });
         loaded.take_in(submitted);
+        // All of the log was looked at.
+        loaded.grown = false;
         Ok(loaded)
+    }
+
+    /// Looks through the log for changes that wait there alone, as long as some of them join the document.
+    pub(crate) fn look_again(
+        &mut self,
+        reader: &dyn StoreReader,
+        document: DocumentId,
+    ) -> Result<(), TabletError> {
+        let excluded = self.state.documents.get(&document).map(|record| record.excluded.clone());
+        let excluded = excluded.unwrap_or_default();
+        while self.shelf.get(document).is_some_and(Loaded::should_look_again) {
+            let Some(mut loaded) = self.shelf.loaded.remove(&document) else { break };
+            (loaded.more_waits, loaded.grown) = (false, false);
+            let mut found = Vec::new();
+            let looked = self.each_entry(reader, document, 0, &mut |_, entry| {
+                let Entry::Remote(remote) = entry else { return Ok(()) };
+                for change in &remote.feed.changes {
+                    loaded.submit(&mut found, change, remote.feed.person, remote.feed.device);
+                }
+                found.retain(|one: &Submitted| {
+                    let hash = one.candidate.sketch().hash;
+                    !loaded.note.contains(&hash) && !excluded.contains(&hash)
+                });
+                if found.len() >= WAITING_CHANGES {
+                    loaded.take_in(std::mem::take(&mut found));
+                }
+                Ok(())
+            });
+            loaded.take_in(found);
+            let (heads, missing, keys) = (loaded.note.heads(), loaded.missing(), keys_of(&loaded.note));
+            self.shelf.put(document, loaded);
+            looked?;
+            self.state.name(document, &keys);
+            if let Some(record) = self.state.documents.get_mut(&document) {
+                (record.heads, record.missing) = (Some(heads), missing);
+            }
+            self.tell(Event::Changed { document });
+        }
+        if self.state.documents.get(&document).is_some_and(|record| !record.missing.is_empty()) {
+            self.link.to_ask.insert(document);
+        }
+        Ok(())
     }
 
     /// Calls `each` for every entry of a document after a number, in order.

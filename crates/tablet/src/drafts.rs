@@ -188,12 +188,16 @@ impl Tablet {
             // Typed and taken back again: there is nothing to change.
             Ok(phrase.base.clone())
         } else {
-            let (document, person, seen) = (phrase.document, phrase.person, &phrase.base);
+            let (document, person, seen) = (phrase.document, phrase.person, &self.standing(&phrase));
             let made = self.make(entropy, Doing { document, person, at, seen, commands, phrase: Some(id) });
             made.map(|made| [made.hash].into())
         };
         let shown = match result {
             Ok(shown) => shown,
+            // What it was typed upon is being made again: then it is placed there.
+            Err(error) if error.is_refusal() && self.state.replay_due.contains(&phrase.document) => {
+                return Ok(());
+            }
             Err(error) if error.is_refusal() => {
                 let sentence = error.to_string();
                 if let Some(phrase) = self.state.phrases.get_mut(&id) {
@@ -235,6 +239,9 @@ impl Tablet {
     /// When a phrase is to become a change.
     pub(crate) fn phrase_due(&self, id: CommandId) -> Option<Timestamp> {
         let phrase = self.state.phrases.get(&id)?;
+        if self.state.replay_due.contains(&phrase.document) {
+            return None;
+        }
         let being_typed = self.typing.values().any(|typing| typing.phrase == Some(id));
         match (&phrase.stuck, being_typed) {
             (Some(_), _) => None,

@@ -4,6 +4,10 @@
 pub const PHRASE_MS: i64 = 2_000;
 /// Documents held ready in memory; others are built again from the log when they are asked for.
 pub const LOADED_MAX: usize = 64;
+/// Changes of one document that wait in memory for what they build on; more wait in the log alone.
+pub const WAITING_CHANGES: usize = 256;
+/// What they weigh together, in bytes.
+pub const WAITING_BYTES: usize = 4 * 1024 * 1024;
 /// Slices of other notes kept in memory for reports.
 pub const SLICES_MAX: usize = 512;
 /// Characters one change may insert and delete; longer pastes become several changes. Below the

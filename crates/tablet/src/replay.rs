@@ -19,6 +19,10 @@ use crate::error::TabletError;
 use crate::event::Event;
 use crate::machine::Tablet;
 use crate::state::WorkState;
+use crate::typing::Phrase;
+
+/// A replay is made again at most for each replay below it; whoever goes further goes in a circle.
+const REPLAYS_FOLLOWED: usize = 1_000;
 
 /// A change made here and what it builds on.
 struct Own {
@@ -193,6 +197,23 @@ impl Tablet {
                 None
             }
         }
+    }
+
+    /// The heads a phrase was begun on, with what stands for those that were made again since.
+    pub(crate) fn standing(&self, phrase: &Phrase) -> BTreeSet<ChangeHash> {
+        let (Some(record), Some(loaded)) =
+            (self.state.documents.get(&phrase.document), self.shelf.get(phrase.document))
+        else {
+            return phrase.base.clone();
+        };
+        let next = |hash: &ChangeHash| match record.replayed.get(hash) {
+            Some(replayed) => Some(replayed.by),
+            None => record.superseded.get(hash).copied().flatten(),
+        };
+        let last = |hash: &ChangeHash| std::iter::successors(Some(*hash), next).take(REPLAYS_FOLLOWED).last();
+        let base: BTreeSet<ChangeHash> = phrase.base.iter().filter_map(last).collect();
+        // Some of it may be below the rest.
+        loaded.note.at(&base).map_or(base, |note| note.heads())
     }
 
     fn not_replayed(&mut self, old: &Work, signature: bool, sentence: &str) {

@@ -376,7 +376,7 @@ impl State {
     }
 
     /// Notes under which names a document is found.
-    fn name(&mut self, document: DocumentId, keys: &Keys) {
+    pub(crate) fn name(&mut self, document: DocumentId, keys: &Keys) {
         let Some(record) = self.documents.get_mut(&document) else { return };
         let old = std::mem::replace(&mut record.keys, keys.clone());
         for date in old.dates.difference(&keys.dates) {

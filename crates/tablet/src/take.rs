@@ -287,7 +287,7 @@ impl Tablet {
                     continue;
                 }
                 have = loaded.note.heads().into_iter().collect();
-                if !reached {
+                if !reached || loaded.more_waits {
                     // All beyond what is here; the missing ones are among them.
                     missing.clear();
                 }

@@ -388,3 +388,46 @@ fn rebuilt(clinic: &Clinic) -> session_note::NoteDocument {
         .collect();
     session_note::NoteDocument::new(VISIT, Kind::Visit).admit(&submitted).unwrap().note
 }
+
+#[test]
+fn a_long_chain_that_comes_backwards_is_taken_in_whole_though_little_of_it_waits_in_memory() {
+    let (mut rig, mut other, mut clinic) = (Rig::new(1), Rig::new(2), Clinic::new());
+    let long = tablet::limits::WAITING_CHANGES * 2 + 30;
+    for number in 0..long {
+        other.edit(BEN, VISIT, vec![set_field("education", &format!("given {number}"))]);
+    }
+    clinic.connect(&mut other);
+    let whole: Vec<FeedChanges> = clinic
+        .feed()
+        .into_iter()
+        .filter_map(|body| if let FeedBody::Changes(feed) = body { Some(feed) } else { None })
+        .collect();
+    let changes: Vec<Vec<u8>> = whole.iter().flat_map(|feed| feed.changes.clone()).collect();
+    assert_eq!(changes.len(), long);
+    let backwards: Vec<FeedBody> = changes[1..]
+        .chunks(40)
+        .rev()
+        .map(|part| {
+            let changes = part.iter().rev().cloned().collect();
+            FeedBody::Changes(FeedChanges { changes, ..whole[0].clone() })
+        })
+        .collect();
+    clinic.connect(&mut rig);
+    let needs = clinic.needs.len();
+    for page in backwards.chunks(3) {
+        clinic.page(&mut rig, page.to_vec());
+    }
+    assert!(clinic.needs.len() > needs, "what is missing is asked for");
+    assert!(rig.heads(VISIT).iter().all(|head| !other.heads(VISIT).contains(head)));
+    // A start forgets nothing: all of it waits in the log.
+    let mut rig = rig.restarted(2);
+    clinic.connect(&mut rig);
+    let first = FeedChanges { changes: vec![changes[0].clone()], ..whole[0].clone() };
+    clinic.page(&mut rig, vec![FeedBody::Changes(first)]);
+    assert_eq!(rig.heads(VISIT), other.heads(VISIT));
+    let needs = clinic.needs.len();
+    assert_eq!(rig.restarted(3).heads(VISIT), other.heads(VISIT));
+    rig.wait(5_000);
+    clinic.talk(&mut rig);
+    assert_eq!(clinic.needs.len(), needs, "and nothing more is asked for");
+}

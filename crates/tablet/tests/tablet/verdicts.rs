@@ -166,3 +166,25 @@ fn an_actor_is_never_used_after_a_restart() {
         .collect();
     assert_eq!(actors.len(), 2);
 }
+
+#[test]
+fn what_is_being_typed_upon_rejected_work_lands_in_what_is_made_again() {
+    let (mut rig, mut clinic) = (Rig::new(1), Clinic::new());
+    rig.field(VISIT, "good");
+    clinic.connect(&mut rig);
+    rig.key(VISIT, 0, 0, "one ");
+    rig.wait(3_000);
+    clinic.talk(&mut rig);
+    let first = hashes(&clinic.pushes[1]);
+    rig.type_text(VISIT, 4, "two");
+    clinic.verdict(&mut rig, first, Outcome::Rejected, ReasonCode::Equivocation);
+    rig.wait(1);
+    clinic.talk(&mut rig);
+    rig.wait(3_000);
+    clinic.talk(&mut rig);
+    assert!(!rig.saw(|event| matches!(event, Event::DraftStuck { .. })));
+    assert_eq!(rig.text(VISIT), "one two");
+    assert_eq!(rig.tablet.note(&rig.store, VISIT).unwrap().drafts.len(), 0);
+    assert_eq!(rig.restarted(2).text(VISIT), "one two");
+    assert_eq!(rig.save_state(VISIT), SaveState::SafeAtClinic);
+}
