@@ -12,6 +12,7 @@ mod quarantine;
 mod remote;
 mod rules;
 mod server;
+mod site;
 
 use std::process::ExitCode;
 
@@ -48,6 +49,9 @@ enum Command {
     /// Lets tablets in, lists and revokes them
     #[command(subcommand)]
     Device(remote::DeviceCommand),
+    /// Pairs with other clinics, lists them, shares patients with them
+    #[command(subcommand)]
+    Site(site::SiteCommand),
     /// Lists, shows, releases and rejects work that is held back
     #[command(subcommand)]
     Quarantine(quarantine::QuarantineCommand),
@@ -94,6 +98,7 @@ fn run(cli: Cli) -> Outcome {
         Command::Appointment(args) => enter::appointment(args),
         Command::Setting(args) => enter::setting(args),
         Command::Device(args) => remote::device(args),
+        Command::Site(args) => site::site(args),
         Command::Quarantine(args) => quarantine::quarantine(args),
         Command::Token(args) => remote::token(&args),
         Command::Status(args) => remote::status(&args),

@@ -7,6 +7,7 @@
 mod committer;
 mod desk;
 mod gauges;
+pub(crate) mod lines;
 mod outbox;
 mod run;
 
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
+use chart::ids::ClinicId;
 use hub::{ConnectionId, Hub, HubError, Ticket};
 use tokio::sync::{mpsc, oneshot};
 
@@ -111,6 +113,15 @@ impl Driver {
         let (reply, answer) = oneshot::channel();
         self.inbox.send(Event::Connect { outbox, reply }).await.ok()?;
         answer.await.ok().map(|connection| (connection, outgoing))
+    }
+
+    /// A new line to another clinic; `None` if it is not paired with this one. Its frames begin with
+    /// [`lines::FROM_SERVER`] or [`lines::FROM_FOLLOWER`].
+    pub(crate) async fn connect_clinic(&self, clinic: ClinicId) -> Option<(ConnectionId, Outgoing)> {
+        let (outbox, outgoing) = outbox::outbox(&self.pool);
+        let (reply, answer) = oneshot::channel();
+        self.inbox.send(Event::ConnectClinic { clinic, outbox, reply }).await.ok()?;
+        answer.await.ok().flatten().map(|connection| (connection, outgoing))
     }
 
     /// A frame came in. Waits while the driver is busy: a sender is slowed down, not buffered.

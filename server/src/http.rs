@@ -1,7 +1,7 @@
 //! The HTTP face: which address is answered by what, and the habits every answer shares.
 //!
 //! No endpoint answers a stranger, but for whether the server lives, the sign-in form, a tablet's
-//! one-time code and the WebSocket, whose first frame is the proof.
+//! one-time code, another clinic's one-time code, and the WebSockets, whose first frames are the proof.
 
 mod admin;
 mod body;
@@ -12,6 +12,8 @@ mod health;
 mod quarantine;
 mod review;
 mod sign_in;
+mod site;
+mod sites;
 mod sync;
 
 use std::sync::Arc;
@@ -34,8 +36,10 @@ pub fn router(app: Arc<App>) -> Router {
     let timed = Router::new()
         .nest("/v1/admin", admin::routes())
         .nest("/v1/admin/quarantine", quarantine::routes())
+        .nest("/v1/admin/sites", sites::routes())
         .merge(review::routes())
         .route("/v1/enrol", routing::post(enrol::enrol))
+        .route("/v1/sites/pair", routing::post(site::pair))
         .route("/healthz", routing::get(health::healthz))
         .route("/readyz", routing::get(health::readyz))
         .route("/metrics", routing::get(health::metrics))
@@ -48,6 +52,7 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(middleware::from_fn(in_time));
     Router::new()
         .route("/v1/sync", routing::get(sync::upgrade))
+        .route("/v1/site", routing::get(site::upgrade))
         .merge(timed)
         .layer(middleware::from_fn(habits))
         .with_state(app)

@@ -28,5 +28,6 @@ pub mod opening;
 pub mod pages;
 pub mod record;
 pub mod serve;
+mod sites;
 pub mod tablet;
 pub mod view;

@@ -17,6 +17,14 @@ pub const REQUEST_TIME: Duration = Duration::from_secs(15);
 pub const PING_EVERY: Duration = Duration::from_secs(20);
 /// How long one frame may take to leave for a slow reader.
 pub const WRITE_TIME: Duration = Duration::from_secs(30);
+/// Bytes of one frame between clinics: the protocol's, and the byte that says which end speaks.
+pub const LINE_FRAME_BYTES: usize = sync_protocol::limits::FRAME_BYTES_MAX + 1;
+/// How often the server looks which clinics it should be calling.
+pub const LOOK_FOR_CLINICS_EVERY: Duration = Duration::from_secs(1);
+/// How long after a line to a clinic ended it is called again at first.
+pub const CALL_AGAIN_AFTER: Duration = Duration::from_millis(250);
+/// How long at most it waits before it calls a clinic again.
+pub const CALL_AGAIN_AT_MOST: Duration = Duration::from_secs(30);
 /// How long saying goodbye on a WebSocket may take.
 pub const CLOSE_TIME: Duration = Duration::from_secs(2);
 /// How long to wait after the system refused a connection (no file handles left, say).

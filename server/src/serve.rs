@@ -22,7 +22,7 @@ use crate::driver::{self, DriverThread};
 use crate::faults::{Faults, KillPoint};
 use crate::judge::{JudgeConfig, Planted};
 use crate::opening::{self, OpenError, Opened};
-use crate::{http, limits};
+use crate::{http, limits, sites};
 
 /// Why a server did not start or did not stop in order.
 #[derive(Debug, thiserror::Error)]
@@ -107,6 +107,7 @@ async fn run(
     announce(data, address);
     let (stopping, stop_seen) = watch::channel(false);
     let places = Arc::new(Semaphore::new(config.connections_max));
+    let calls = tokio::spawn(sites::call_all(app.driver.clone(), app.clinic));
     let router = http::router(app);
     let died = tokio::select! {
         () = accept(&listener, &places, &stop_seen, &router) => false,
@@ -114,6 +115,7 @@ async fn run(
         () = thread.ended() => true,
     };
     drop(listener);
+    calls.abort();
     tracing::info!("stopping");
     // The driver says goodbye to the tablets; then the connections may close by themselves.
     let stopped = stop(thread).await;

@@ -21,6 +21,7 @@ mod quarantine;
 mod reconnect;
 mod rogue;
 mod sim;
+mod sites;
 mod slow;
 mod support;
 mod tablet;

@@ -169,6 +169,69 @@ pub struct Claim {
     pub claim: ClaimFacts,
 }
 
+/// Another clinic that this one exchanges patients' notes with. Pinned at pairing; its key never changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peer {
+    /// The clinic.
+    pub clinic: ClinicId,
+    /// What people call it.
+    pub name: String,
+    /// The Ed25519 public key of its site, 64 hexadecimal digits: it proves a connection and signs verdicts.
+    pub public_key: String,
+    /// Where its server is reached, such as `https://riverside.example`; absent where it calls this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// When they were paired, by this server's clock.
+    pub paired_at: Timestamp,
+    /// When it was ended, if it was: nothing is sent to it or taken from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+}
+
+/// A patient who is treated at several clinics. Written where the patient's file is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sharing {
+    /// The patient.
+    pub patient: PatientId,
+    /// The clinic that keeps the patient's file.
+    pub home: ClinicId,
+    /// The other clinics that treat the patient; empty takes the sharing back for what is written later.
+    pub clinics: BTreeSet<ClinicId>,
+}
+
+/// A clinic's word that its charting of some days is complete: every tablet has brought what it had. It
+/// stands in the clinic's log behind everything it is about, and travels behind it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DayClosed {
+    /// The clinic.
+    pub clinic: ClinicId,
+    /// The last day it is about.
+    pub through: NaiveDate,
+    /// When it was given, by the clinic's clock.
+    pub at: Timestamp,
+    /// The signature of the clinic's site over [`DayClosed::statement`], 128 hexadecimal digits.
+    pub signature: String,
+}
+
+impl DayClosed {
+    /// The bytes that are signed.
+    pub fn statement(clinic: ClinicId, through: NaiveDate, at: Timestamp) -> Vec<u8> {
+        let mut bytes = b"gaitway day closed 1\0".to_vec();
+        bytes.extend_from_slice(clinic.as_bytes());
+        bytes.extend_from_slice(through.to_string().as_bytes());
+        bytes.extend_from_slice(&at.unix_ms().to_le_bytes());
+        bytes
+    }
+}
+
+impl Sharing {
+    /// The clinics, other than `here`, that are to hold the patient's notes.
+    pub fn others(&self, here: ClinicId) -> BTreeSet<ClinicId> {
+        let all = self.clinics.iter().copied().chain([self.home]);
+        if self.clinics.is_empty() { BTreeSet::new() } else { all.filter(|clinic| *clinic != here).collect() }
+    }
+}
+
 /// One piece of reference data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -185,6 +248,12 @@ pub enum Reference {
     Settings(ClinicSettings),
     /// A claim.
     Claim(Claim),
+    /// Another clinic.
+    Peer(Peer),
+    /// A patient treated at several clinics.
+    Sharing(Sharing),
+    /// A clinic's charting of some days is complete.
+    DayClosed(DayClosed),
 }
 
 /// What a tablet follows: the feed is cut by these.
@@ -195,4 +264,6 @@ pub enum Scope {
     Clinic,
     /// The patients of one person's caseload.
     Caseload(PersonId),
+    /// The patients who are treated at another clinic as well.
+    Site(ClinicId),
 }

@@ -247,4 +247,8 @@ pub struct Confirmed {
     /// The provider's habits.
     #[serde(default)]
     pub provider_history: Option<crate::facts::ProviderHistory>,
+    /// The clinics that treat the patient as well, or this one, that have not said yet that their charting of
+    /// the day is complete: until they have, the report is provisional.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub unheard: BTreeSet<crate::ids::ClinicId>,
 }

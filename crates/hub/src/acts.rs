@@ -4,13 +4,15 @@
 use std::collections::BTreeSet;
 
 use chart::entropy::{Entropy, draw};
-use chart::ids::{DeviceId, Digest, PersonId};
-use chart::reference::{Device, Reference, Scope};
+use chart::ids::{ClinicId, DeviceId, Digest, PersonId};
+use chart::reference::{Device, Patient, Reference, Scope};
 use chart::time::Timestamp;
 use store::{Key, NewEntry, StoreReader};
 use sync_protocol::ReferenceKind;
 
-use crate::entry::{Audit, CLAIM_KIND, DEVICE_KIND, Head, Id, ReferenceHead};
+use crate::entry::{
+    Audit, CLAIM_KIND, CLOSED_KIND, DEVICE_KIND, Head, Id, PEER_KIND, ReferenceHead, SHARING_KIND,
+};
 use crate::hub::{After, Code, Enrolment, Hub, HubError, Ticket};
 use crate::keys;
 use crate::limits::{CODE_LIFE_MS, CODES_MAX};
@@ -29,6 +31,7 @@ impl Hub {
     ) -> Result<Ticket, HubError> {
         self.must_be_writable()?;
         check(&reference)?;
+        self.check_shared(&reference)?;
         let (kind, id) = kind_and_id(&reference);
         let mut names = vec![keys::references(&self.record.vault)];
         names.extend(self.audience(&reference));
@@ -36,7 +39,7 @@ impl Hub {
             // Claims are one for every note: found by the note's name, never held in memory.
             names = vec![keys::claim(&self.record.vault, claim.visit)];
         }
-        let head = Head::Reference(ReferenceHead { kind, id: Id::from(id) });
+        let head = Head::Reference(ReferenceHead { kind, id: Id::from(id), origin: None });
         let body = serde_json::to_vec(&reference).map_err(|error| HubError::Refused(error.to_string()))?;
         let entry = self.record.seal_plain(entropy, names, &head, &body)?;
         let ticket = self.ticket();
@@ -52,13 +55,24 @@ impl Hub {
                 let before = self.directory.patients.get(&patient.id);
                 before.is_some_and(|before| before.care_team != patient.care_team).then_some(patient.id)
             }
+            Reference::Sharing(sharing) => Some(sharing.patient),
             _ => None,
         };
         let everything = matches!(reference, Reference::Settings(_) | Reference::Person(_));
         self.touch_by_reference(reader, &reference)?;
+        let shared = match &reference {
+            Reference::Sharing(sharing) => self.directory.patients.get(&sharing.patient).cloned(),
+            _ => None,
+        };
         self.directory.take(reference);
+        if let Some(patient) = shared {
+            // Told again behind the sharing, so that clinics that enter get the file.
+            self.put_reference(entropy, reader, Reference::Patient(patient))?;
+        }
         if let Some(patient) = moved {
             self.replace_patient(entropy, reader, patient)?;
+            let members = self.members(reader, keys::patient(&self.record.vault, patient))?;
+            self.stale.extend(members);
         }
         if everything {
             self.touch_everything(reader)?;
@@ -67,8 +81,60 @@ impl Hub {
         Ok(ticket)
     }
 
+    /// A patient's file is changed where it is kept; another clinic says who treats the patient there.
+    fn check_shared(&self, reference: &Reference) -> Result<(), HubError> {
+        let here = self.config.clinic;
+        let home_of = |patient| self.directory.sharings.get(patient).map(|sharing| sharing.home);
+        match reference {
+            Reference::Patient(patient) if home_of(&patient.id).is_some_and(|home| home != here) => {
+                let known = self.directory.patients.get(&patient.id);
+                let same = known.is_some_and(|known| {
+                    Patient { care_team: known.care_team.clone(), ..patient.clone() } == *known
+                });
+                let sentence =
+                    "another clinic keeps this patient's file; here only the care team can be changed";
+                if same { Ok(()) } else { Err(HubError::Refused(sentence.to_owned())) }
+            }
+            Reference::Sharing(sharing) => {
+                let home = home_of(&sharing.patient).unwrap_or(here);
+                if sharing.home != here || home != here {
+                    let sentence =
+                        "another clinic keeps this patient's file; it says who else treats the patient";
+                    return Err(HubError::Refused(sentence.to_owned()));
+                }
+                if !self.directory.patients.contains_key(&sharing.patient) {
+                    return Err(HubError::Refused("there is no such patient".to_owned()));
+                }
+                let known = |clinic: &&ClinicId| {
+                    self.directory.peers.contains_key(*clinic)
+                        || self.directory.introduced.contains_key(*clinic)
+                };
+                match sharing.clinics.iter().find(|clinic| !known(clinic)) {
+                    Some(stranger) => {
+                        Err(HubError::Refused(format!("{stranger} is not a clinic of this group")))
+                    }
+                    None => Ok(()),
+                }
+            }
+            Reference::Peer(peer) => {
+                let pinned = self.directory.peers.get(&peer.clinic);
+                let introduced = self.directory.introduced.get(&peer.clinic);
+                if peer.clinic == here || crate::sites::site_key(&peer.public_key).is_none() {
+                    return Err(HubError::Refused("this is no other clinic's key".to_owned()));
+                }
+                let pinned = pinned.or(introduced);
+                if pinned.is_some_and(|pinned| pinned.public_key != peer.public_key) {
+                    let sentence = "this clinic is known here under another key; its key never changes";
+                    return Err(HubError::Refused(sentence.to_owned()));
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Whose tablets get a piece of reference data.
-    fn audience(&self, reference: &Reference) -> Vec<Key> {
+    pub(crate) fn audience(&self, reference: &Reference) -> Vec<Key> {
         let vault = &self.record.vault;
         let caseload = |person: &PersonId| keys::scope(vault, Scope::Caseload(*person));
         match reference {
@@ -85,7 +151,11 @@ impl Hub {
                 vec![caseload(&appointment.provider), keys::scope(vault, Scope::Clinic)]
             }
             // Other tablets' keys and states, and claims, are the server's business alone.
-            Reference::Device(_) | Reference::Claim(_) => Vec::new(),
+            Reference::Device(_)
+            | Reference::Claim(_)
+            | Reference::Peer(_)
+            | Reference::Sharing(_)
+            | Reference::DayClosed(_) => Vec::new(),
         }
     }
 
@@ -226,7 +296,10 @@ fn check(reference: &Reference) -> Result<(), HubError> {
         Reference::Patient(patient) => &patient.name,
         Reference::Device(device) => &device.name,
         Reference::Settings(settings) => &settings.name,
-        Reference::Appointment(_) | Reference::Claim(_) => return Ok(()),
+        Reference::Peer(peer) => &peer.name,
+        Reference::Appointment(_) | Reference::Claim(_) | Reference::Sharing(_) | Reference::DayClosed(_) => {
+            return Ok(());
+        }
     };
     if name.trim().is_empty() || name.len() > 200 {
         return Err(HubError::Refused("a name has between 1 and 200 bytes".to_owned()));
@@ -234,7 +307,7 @@ fn check(reference: &Reference) -> Result<(), HubError> {
     Ok(())
 }
 
-fn kind_and_id(reference: &Reference) -> (u16, [u8; 16]) {
+pub(crate) fn kind_and_id(reference: &Reference) -> (u16, [u8; 16]) {
     match reference {
         Reference::Person(person) => (ReferenceKind::Person.number(), *person.id.as_bytes()),
         Reference::Patient(patient) => (ReferenceKind::Patient.number(), *patient.id.as_bytes()),
@@ -244,11 +317,14 @@ fn kind_and_id(reference: &Reference) -> (u16, [u8; 16]) {
         Reference::Settings(settings) => (ReferenceKind::Clinic.number(), *settings.clinic.as_bytes()),
         Reference::Device(device) => (DEVICE_KIND, *device.id.as_bytes()),
         Reference::Claim(claim) => (CLAIM_KIND, *claim.visit.as_bytes()),
+        Reference::Peer(peer) => (PEER_KIND, *peer.clinic.as_bytes()),
+        Reference::Sharing(sharing) => (SHARING_KIND, *sharing.patient.as_bytes()),
+        Reference::DayClosed(closed) => (CLOSED_KIND, *closed.clinic.as_bytes()),
     }
 }
 
 /// Twelve letters and digits that cannot be mistaken for one another, in groups of four: 60 bits.
-fn spell(bytes: [u8; 12]) -> String {
+pub(crate) fn spell(bytes: [u8; 12]) -> String {
     const ALPHABET: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
     let letters: Vec<char> = bytes
         .iter()
@@ -258,7 +334,7 @@ fn spell(bytes: [u8; 12]) -> String {
     letters.chunks(4).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join("-")
 }
 
-fn digest_of_code(code: &str) -> Digest {
+pub(crate) fn digest_of_code(code: &str) -> Digest {
     let plain: String =
         code.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_uppercase();
     Digest::from_bytes(*blake3::hash(plain.as_bytes()).as_bytes())

@@ -3,15 +3,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chart::ids::{DeviceId, PersonId};
+use chart::ids::{ClinicId, DeviceId, PersonId};
 use chart::reference::Scope;
 use store::Key;
 use sync_protocol::ServerSession;
+
+/// Names an open connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(pub u64);
 
 /// A connection's state.
 pub(crate) struct Connection {
     pub(crate) session: ServerSession,
     pub(crate) device: Option<DeviceId>,
+    /// The clinic on the other side, if it is one.
+    pub(crate) site: Option<ClinicId>,
     pub(crate) person: Option<PersonId>,
     pub(crate) clock_ahead_ms: i64,
     pub(crate) scopes: BTreeSet<Scope>,
@@ -50,6 +56,7 @@ impl Connection {
         Self {
             session,
             device: None,
+            site: None,
             person: None,
             clock_ahead_ms: 0,
             scopes: BTreeSet::new(),

@@ -3,8 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chart::ids::{DeviceId, PatientId, PersonId};
-use chart::reference::{ClinicSettings, Device, Patient, Person, Reference, Role, Scope};
+use chart::ids::{ClinicId, DeviceId, PatientId, PersonId};
+use chart::reference::{
+    ClinicSettings, DayClosed, Device, Patient, Peer, Person, Reference, Role, Scope, Sharing,
+};
+use chart::time::Date;
 
 /// What the clinic knows beside the charts.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +20,30 @@ pub struct Directory {
     pub devices: BTreeMap<DeviceId, Device>,
     /// The clinic's settings.
     pub settings: Option<ClinicSettings>,
+    /// Other clinics, paired with this one.
+    pub peers: BTreeMap<ClinicId, Peer>,
+    /// Patients treated at several clinics.
+    pub sharings: BTreeMap<PatientId, Sharing>,
+    /// Clinics that a paired one told of; the first word about a key stays.
+    pub introduced: BTreeMap<ClinicId, Peer>,
+    /// The last word of each clinic, this one too, that its charting is complete.
+    pub closed: BTreeMap<ClinicId, DayClosed>,
+    /// What other clinics told of themselves.
+    pub abroad: BTreeMap<ClinicId, Abroad>,
+}
+
+/// What another clinic told of itself: who works there and on which tablets. None of them may do anything
+/// here by it.
+#[derive(Clone, Debug, Default)]
+pub struct Abroad {
+    /// Its staff.
+    pub people: BTreeMap<PersonId, Person>,
+    /// Its tablets.
+    pub devices: BTreeMap<DeviceId, Device>,
+    /// Its settings.
+    pub settings: Option<ClinicSettings>,
+    /// Who treats a shared patient there.
+    pub teams: BTreeMap<PatientId, BTreeSet<PersonId>>,
 }
 
 impl Directory {
@@ -26,8 +53,162 @@ impl Directory {
             Reference::Patient(patient) => _ = self.patients.insert(patient.id, patient),
             Reference::Device(device) => _ = self.devices.insert(device.id, device),
             Reference::Settings(settings) => self.settings = Some(settings),
+            Reference::Peer(peer) => _ = self.peers.insert(peer.clinic, peer),
+            Reference::Sharing(sharing) => _ = self.sharings.insert(sharing.patient, sharing),
+            Reference::DayClosed(closed) => self.close(closed),
             Reference::Appointment(_) | Reference::Claim(_) => {}
         }
+    }
+
+    fn close(&mut self, closed: DayClosed) {
+        let before = self.closed.get(&closed.clinic);
+        if before.is_none_or(|before| before.through <= closed.through) {
+            self.closed.insert(closed.clinic, closed);
+        }
+    }
+
+    /// Of the clinics that treat a patient, those that have not said that their charting of these days is
+    /// complete; nobody for a patient who is treated here alone.
+    pub(crate) fn unheard(
+        &self,
+        here: ClinicId,
+        patient: Option<PatientId>,
+        dates: &BTreeSet<Date>,
+    ) -> BTreeSet<ClinicId> {
+        let mut sites = self.sites_of(here, patient);
+        if !sites.is_empty() {
+            sites.insert(here);
+        }
+        let last = dates.last();
+        let complete = |site: &ClinicId| {
+            let closed = self.closed.get(site);
+            last.is_some_and(|last| closed.is_some_and(|closed| *last <= closed.through))
+        };
+        sites.retain(|site| !complete(site));
+        sites
+    }
+
+    /// Takes what another clinic wrote. A patient's file is what its home says; who treats the patient where,
+    /// each clinic says of itself.
+    pub(crate) fn take_from(&mut self, origin: ClinicId, reference: Reference) {
+        let abroad = self.abroad.entry(origin).or_default();
+        match reference {
+            Reference::Person(person) => _ = abroad.people.insert(person.id, person),
+            Reference::Device(device) => _ = abroad.devices.insert(device.id, device),
+            Reference::Settings(settings) => abroad.settings = Some(settings),
+            Reference::Patient(patient) => {
+                abroad.teams.insert(patient.id, patient.care_team.clone());
+                if self.sharings.get(&patient.id).is_some_and(|sharing| sharing.home == origin) {
+                    let patient = self.with_own_team(patient);
+                    self.patients.insert(patient.id, patient);
+                }
+            }
+            Reference::Sharing(sharing) => _ = self.sharings.insert(sharing.patient, sharing),
+            Reference::Peer(peer) => _ = self.introduced.entry(peer.clinic).or_insert(peer),
+            Reference::DayClosed(closed) => self.close(closed),
+            Reference::Appointment(_) | Reference::Claim(_) => {}
+        }
+    }
+
+    /// Whether a clinic may say this: of itself everything, of a patient only what it keeps the file of.
+    pub(crate) fn may_tell(&self, here: ClinicId, origin: ClinicId, reference: &Reference) -> bool {
+        match reference {
+            Reference::Person(_) | Reference::Device(_) => true,
+            Reference::Settings(settings) => settings.clinic == origin,
+            Reference::Peer(peer) => peer.clinic != here,
+            Reference::DayClosed(closed) => closed.clinic == origin,
+            Reference::Sharing(sharing) => {
+                let before = self.sharings.get(&sharing.patient);
+                sharing.home == origin && before.is_none_or(|before| before.home == origin)
+            }
+            Reference::Patient(patient) => {
+                let sharing = self.sharings.get(&patient.id);
+                sharing.is_some_and(|sharing| sharing.home == origin || sharing.clinics.contains(&origin))
+            }
+            Reference::Appointment(_) | Reference::Claim(_) => false,
+        }
+    }
+
+    /// Whether a clinic has said exactly this already.
+    pub(crate) fn knows_from(&self, origin: ClinicId, reference: &Reference) -> bool {
+        let abroad = self.abroad.get(&origin);
+        match reference {
+            Reference::Person(person) => abroad.and_then(|of| of.people.get(&person.id)) == Some(person),
+            Reference::Device(device) => abroad.and_then(|of| of.devices.get(&device.id)) == Some(device),
+            Reference::Settings(settings) => abroad.and_then(|of| of.settings.as_ref()) == Some(settings),
+            Reference::Peer(peer) => {
+                self.introduced.contains_key(&peer.clinic) || self.peers.contains_key(&peer.clinic)
+            }
+            Reference::Sharing(sharing) => self.sharings.get(&sharing.patient) == Some(sharing),
+            Reference::Patient(patient) => {
+                let taken = self.with_own_team(patient.clone());
+                let keeps = self.sharings.get(&patient.id).is_some_and(|sharing| sharing.home == origin);
+                let team = abroad.and_then(|of| of.teams.get(&patient.id));
+                team == Some(&patient.care_team) && (!keeps || self.patients.get(&patient.id) == Some(&taken))
+            }
+            Reference::DayClosed(closed) => {
+                self.closed.get(&origin).is_some_and(|before| before.through >= closed.through)
+            }
+            Reference::Appointment(_) | Reference::Claim(_) => true,
+        }
+    }
+
+    /// A patient with everybody who treats them, at any clinic.
+    pub(crate) fn with_every_team(&self, patient: PatientId) -> Option<Patient> {
+        let mut patient = self.patients.get(&patient)?.clone();
+        let teams = self.abroad.values().filter_map(|of| of.teams.get(&patient.id));
+        patient.care_team.extend(teams.flatten());
+        Some(patient)
+    }
+
+    fn with_own_team(&self, patient: Patient) -> Patient {
+        let here = self.patients.get(&patient.id);
+        Patient { care_team: here.map(|here| here.care_team.clone()).unwrap_or_default(), ..patient }
+    }
+
+    /// A clinic that is paired with this one and was not ended.
+    pub(crate) fn peer(&self, clinic: ClinicId) -> Option<&Peer> {
+        self.peers.get(&clinic).filter(|peer| peer.ended_at.is_none())
+    }
+
+    /// The other clinics that are to hold a patient's notes.
+    pub(crate) fn sites_of(&self, here: ClinicId, patient: Option<PatientId>) -> BTreeSet<ClinicId> {
+        let sharing = patient.and_then(|patient| self.sharings.get(&patient));
+        sharing.map(|sharing| sharing.others(here)).unwrap_or_default()
+    }
+
+    /// Everybody known by name, for a note of a clinic: who works there is as that clinic says, everybody
+    /// else as the clinic with the smallest id says that knows them.
+    pub(crate) fn people_for(&self, here: ClinicId, of: ClinicId) -> BTreeMap<PersonId, &Person> {
+        let mut rows: BTreeMap<ClinicId, &BTreeMap<PersonId, Person>> =
+            self.abroad.iter().map(|(clinic, abroad)| (*clinic, &abroad.people)).collect();
+        rows.insert(here, &self.people);
+        let first = rows.get(&of).copied();
+        let mut people = BTreeMap::new();
+        for row in rows.into_values().rev().chain(first) {
+            people.extend(row.iter().map(|(id, person)| (*id, person)));
+        }
+        people
+    }
+
+    /// The settings of a clinic.
+    pub(crate) fn settings_for(&self, here: ClinicId, of: ClinicId) -> Option<&ClinicSettings> {
+        match self.abroad.get(&of) {
+            Some(abroad) if of != here => abroad.settings.as_ref(),
+            _ => self.settings.as_ref(),
+        }
+    }
+
+    /// A person of this clinic or of another one.
+    pub fn person(&self, person: PersonId) -> Option<&Person> {
+        let abroad = || self.abroad.values().find_map(|of| of.people.get(&person));
+        self.people.get(&person).or_else(abroad)
+    }
+
+    /// A tablet of this clinic or of another one.
+    pub fn device(&self, device: DeviceId) -> Option<&Device> {
+        let abroad = || self.abroad.values().find_map(|of| of.devices.get(&device));
+        self.devices.get(&device).or_else(abroad)
     }
 
     /// Whether a person works here.
@@ -62,10 +243,5 @@ impl Directory {
             }
         }
         granted
-    }
-
-    /// The clinic's offset from UTC in minutes.
-    pub(crate) fn offset_minutes(&self) -> i16 {
-        self.settings.as_ref().map_or(0, |settings| settings.utc_offset_minutes)
     }
 }

@@ -258,6 +258,7 @@ impl Hub {
             hashes: entry::hashes(&hashes),
             replaces: entry::hashes(&push.replaces),
             carrier: carrier.map(|device| Id::from(*device.as_bytes())),
+            origin: None,
         });
         let vault = &self.record.vault;
         let mut names = vec![keys::document(vault, push.document), keys::work(vault)];
@@ -274,6 +275,7 @@ impl Hub {
                 device: push.envelope.device,
                 hashes,
                 replaces: push.replaces.clone(),
+                origin: None,
             },
             received_at: now,
             clock_ahead_ms: if carrier.is_none() { clock_ahead_ms } else { 0 },

@@ -78,6 +78,9 @@ pub(crate) struct Work {
     /// The device that carried it, if not the author's.
     #[n(11)]
     pub carrier: Option<Id>,
+    /// The clinic that received it first, if not this one or not in this record.
+    #[n(12)]
+    pub origin: Option<Id>,
 }
 
 /// What became of some changes of one piece of work.
@@ -101,9 +104,23 @@ pub(crate) struct Verdict {
     /// The version of the gate's rules.
     #[n(5)]
     pub gate: u16,
-    /// This site's signature over all of the above and the document.
+    /// The origin's signature over all of the above and the document.
     #[n(6)]
     pub signature: ByteArray<64>,
+    /// Where it was reached, if not here or not in this record.
+    #[n(7)]
+    pub origin: Option<Origin>,
+}
+
+/// Where a verdict was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Encode, Decode)]
+pub(crate) struct Origin {
+    /// The clinic.
+    #[n(0)]
+    pub clinic: Id,
+    /// The work's entry in that clinic's record, which its signature covers.
+    #[n(1)]
+    pub work: u64,
 }
 
 /// Where a document belongs from here on.
@@ -124,6 +141,12 @@ pub(crate) struct Places {
     /// The document's kind.
     #[n(4)]
     pub kind: u8,
+    /// The other clinics that hold it from here on and did not before.
+    #[n(5)]
+    pub sites_entered: Option<Vec<Id>>,
+    /// All other clinics that hold it.
+    #[n(6)]
+    pub sites: Option<Vec<Id>>,
 }
 
 /// A published report.
@@ -161,6 +184,9 @@ pub(crate) struct ReferenceHead {
     /// Its id.
     #[n(1)]
     pub id: Id,
+    /// The clinic that wrote it, if not this one.
+    #[n(2)]
+    pub origin: Option<Id>,
 }
 
 /// Something a person did to the server.
@@ -178,6 +204,14 @@ pub(crate) struct Audit {
 pub(crate) const DEVICE_KIND: u16 = 100;
 /// The number of claims among reference data; they never travel.
 pub(crate) const CLAIM_KIND: u16 = 101;
+
+/// The number of other clinics among reference data.
+pub(crate) const PEER_KIND: u16 = 102;
+/// The number of patients treated at several clinics among reference data.
+pub(crate) const SHARING_KIND: u16 = 103;
+
+/// The number of a clinic's word that its charting is complete among reference data.
+pub(crate) const CLOSED_KIND: u16 = 104;
 
 /// Why an entry cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -212,9 +246,15 @@ pub(crate) fn change_hashes(hashes: &[Hash]) -> Vec<ChangeHash> {
     hashes.iter().map(|hash| ChangeHash::from_bytes(**hash)).collect()
 }
 
+/// A verdict as its origin wrote it.
+pub(crate) fn at_origin(verdict: &Verdict) -> Verdict {
+    let work = verdict.origin.map_or(verdict.work, |origin| origin.work);
+    Verdict { work, origin: None, ..verdict.clone() }
+}
+
 /// The bytes a verdict's signature covers.
 pub(crate) fn verdict_statement(document: DocumentId, verdict: &Verdict) -> Vec<u8> {
-    let unsigned = Verdict { signature: ByteArray::from([0; 64]), ..verdict.clone() };
+    let unsigned = Verdict { signature: ByteArray::from([0; 64]), ..at_origin(verdict) };
     let mut bytes = b"gaitway verdict 1\0".to_vec();
     bytes.extend_from_slice(document.as_bytes());
     bytes.extend_from_slice(&minicbor::to_vec(unsigned).unwrap_or_default());

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use chart::ids::{ChangeHash, DeviceId, DocumentId, PersonId};
+use chart::ids::{ChangeHash, ClinicId, DeviceId, Digest, DocumentId, PersonId};
 use chart::reference::Scope;
 use chart::time::Timestamp;
 use store::StoreReader;
@@ -28,6 +28,7 @@ use crate::resident::fate_of;
 /// For whom a page is made.
 struct Reading {
     device: DeviceId,
+    site: Option<ClinicId>,
     scopes: BTreeSet<Scope>,
     brought: BTreeSet<u64>,
 }
@@ -55,6 +56,7 @@ impl Hub {
                     self.woken.insert(id);
                     break;
                 }
+                let for_clinic = connection.site.is_some();
                 let Ok((entries, next, more)) = self.page(reader, id, following) else { break };
                 if entries.is_empty() && !more && following.answered {
                     if let Some(connection) = self.connections.get_mut(&id)
@@ -65,7 +67,9 @@ impl Hub {
                     break;
                 }
                 let cursor = Cursor { epoch: self.tip.epoch, epoch_id: self.tip.epoch_id, seq: next };
-                let page = Page { entries, next: cursor, more, pull: following.number };
+                let at = if for_clinic { reader.entry(next).ok().flatten() } else { None };
+                let chain = at.map(|entry| Digest::from_bytes(entry.chain.0));
+                let page = Page { entries, next: cursor, more, pull: following.number, chain };
                 let Some(connection) = self.connections.get_mut(&id) else { break };
                 if connection.session.page(page).is_err() {
                     break;
@@ -93,7 +97,12 @@ impl Hub {
             return Ok((Vec::new(), following.after, false));
         };
         let Some(device) = state.device else { return Ok((Vec::new(), following.after, false)) };
-        let reading = Reading { device, scopes: state.scopes.clone(), brought: state.brought.clone() };
+        let reading = Reading {
+            device,
+            site: state.site,
+            scopes: state.scopes.clone(),
+            brought: state.brought.clone(),
+        };
         let mut seqs: BTreeSet<u64> = BTreeSet::new();
         // Where a key has more than fits, later entries of other keys must wait for it.
         let mut until = u64::MAX;
@@ -133,6 +142,9 @@ impl Hub {
         reading: &Reading,
     ) -> Result<Option<FeedBody>, RecordError> {
         let Some(opened) = self.record.open(reader, seq)? else { return Ok(None) };
+        if let Some(clinic) = reading.site {
+            return self.body_for_site(reader, &opened, clinic);
+        }
         match (&opened.head, opened.document) {
             (Some(Head::Verdict(verdict)), Some(document)) => {
                 self.verdict_body(reader, seq, document, verdict, reading)
@@ -145,7 +157,7 @@ impl Hub {
                 let kind = ReferenceKind::from_number(reference.kind);
                 let id = reference.id.to_vec();
                 let body = Some(self.record.body(reader, &opened)?);
-                Ok(Some(FeedBody::Reference(FeedReference { kind, id, body })))
+                Ok(Some(FeedBody::Reference(FeedReference { kind, id, body, origin: None })))
             }
             _ => Ok(None),
         }
@@ -199,8 +211,9 @@ impl Hub {
             changes,
             envelope: Some(envelope_of(work)),
             heads: entry::change_hashes(&work.heads),
-            verdict: minicbor::to_vec(verdict).unwrap_or_default(),
-            origin: None,
+            verdict: minicbor::to_vec(entry::at_origin(verdict)).unwrap_or_default(),
+            origin: work.origin.map(|clinic| ClinicId::from_bytes(*clinic)),
+            clock_ahead_ms: None,
         })
     }
 

@@ -9,14 +9,16 @@ use chart::time::Timestamp;
 use compliance::Rulebook;
 use ed25519_dalek::SigningKey;
 use session_note::schema::Kind;
-use store::{Batch, Key, NewEntry, Retained, StoreReader, Tip};
+use store::{Key, NewEntry, Retained, Tip};
 use sync_protocol::message::{LogPosition, ReceiptItem};
 use sync_protocol::{ErrorCode, Failure, ServerConfig, ServerSession, VERSIONS};
 
+pub use crate::connection::ConnectionId;
 use crate::connection::{Connection, one_too_many};
 use crate::directory::Directory;
 use crate::ledger::{Backlog, WorkNote};
-use crate::limits::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, UNPROVEN_CONNECTIONS_MAX};
+use crate::limits::UNPROVEN_CONNECTIONS_MAX;
+use crate::links::{Import, Lines, Place};
 use crate::metrics::Metrics;
 use crate::record::{Record, RecordError};
 use crate::resident::Residents;
@@ -35,10 +37,6 @@ pub struct HubConfig {
     /// How many documents may stay in memory.
     pub documents_resident_max: usize,
 }
-
-/// Names an open connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConnectionId(pub u64);
 
 /// Names an administrative act until it is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -79,10 +77,22 @@ pub enum HubError {
 /// What is to happen when an entry is durable.
 #[derive(Clone, Debug)]
 pub(crate) enum After {
-    Receipt { connection: ConnectionId, item: ReceiptItem },
-    Work { connection: ConnectionId, work: Box<Arrived> },
+    Receipt {
+        connection: ConnectionId,
+        item: ReceiptItem,
+    },
+    Work {
+        connection: ConnectionId,
+        work: Box<Arrived>,
+    },
     Places,
     Done(Ticket),
+    /// Another clinic's work is durable.
+    Imported(Box<Import>),
+    /// The bytes of another clinic's feed are durable up to here; their verdicts follow.
+    Taken(ClinicId, Place),
+    /// And the verdicts are.
+    Followed(ClinicId, Place),
 }
 
 /// A piece of work that is on its way into the log.
@@ -98,22 +108,28 @@ pub(crate) struct Arrived {
 pub(crate) struct Pending {
     pub(crate) entry: Option<NewEntry>,
     /// The document it belongs to.
-    document: Option<DocumentId>,
+    pub(crate) document: Option<DocumentId>,
     pub(crate) after: Vec<After>,
 }
 
 /// A pending step whose batch is being written.
-struct Flying {
-    document: Option<DocumentId>,
-    after: Vec<After>,
-    keys: Vec<Key>,
-    is_entry: bool,
+pub(crate) struct Flying {
+    pub(crate) document: Option<DocumentId>,
+    pub(crate) after: Vec<After>,
+    pub(crate) keys: Vec<Key>,
+    pub(crate) is_entry: bool,
 }
 
 pub(crate) struct Code {
     pub(crate) digest: Digest,
     pub(crate) device_name: String,
     pub(crate) people: BTreeSet<PersonId>,
+    pub(crate) expires_at: Timestamp,
+}
+
+/// A code for another clinic.
+pub(crate) struct Invitation {
+    pub(crate) digest: Digest,
     pub(crate) expires_at: Timestamp,
 }
 
@@ -128,7 +144,7 @@ pub struct Hub {
     next_connection: u64,
     next_ticket: u64,
     pub(crate) pending: VecDeque<Pending>,
-    in_flight: Option<Vec<Flying>>,
+    pub(crate) in_flight: Option<Vec<Flying>>,
     pub(crate) read_only: Option<String>,
     pub(crate) new_epoch: Option<EpochId>,
     /// Documents with durable work and no verdict, by the first such entry.
@@ -153,14 +169,17 @@ pub struct Hub {
     pub(crate) unjudged_cost: BTreeMap<u64, (DeviceId, usize, usize)>,
     /// How many entries of a document are on their way into the log: until they are in, the document can
     /// not be built from it.
-    uncommitted: BTreeMap<DocumentId, usize>,
+    pub(crate) uncommitted: BTreeMap<DocumentId, usize>,
     /// Actors bound by work that is not durable yet.
     pub(crate) binding: BTreeMap<ActorId, (DeviceId, PersonId, DocumentId)>,
     pub(crate) keep: Vec<Retained>,
     pub(crate) codes: Vec<Code>,
-    done: VecDeque<(Ticket, Result<(), String>)>,
+    pub(crate) invitations: Vec<Invitation>,
+    pub(crate) done: VecDeque<(Ticket, Result<(), String>)>,
     /// Connections with something new to be sent from the feed.
     pub(crate) woken: BTreeSet<ConnectionId>,
+    /// Everything that concerns other clinics.
+    pub(crate) lines: Lines,
     pub(crate) metrics: Metrics,
     pub(crate) tip: Tip,
 }
@@ -194,8 +213,10 @@ impl Hub {
             binding: BTreeMap::new(),
             keep: Vec::new(),
             codes: Vec::new(),
+            invitations: Vec::new(),
             done: VecDeque::new(),
             woken: BTreeSet::new(),
+            lines: Lines::default(),
             metrics: Metrics::default(),
             tip,
         }
@@ -268,7 +289,8 @@ impl Hub {
 
     /// When to call [`Hub::handle_timeout`] next, and why.
     pub fn poll_timeout(&self) -> Option<(Timestamp, &'static str)> {
-        self.connections.values().filter_map(|connection| connection.session.poll_timeout()).min()
+        let tablets = self.connections.values().filter_map(|connection| connection.session.poll_timeout());
+        tablets.chain(self.links_poll_timeout()).min()
     }
 
     /// An administrative act that is done, or failed with one sentence.
@@ -308,6 +330,8 @@ impl Hub {
             && self.unjudged.is_empty()
             && self.releases.is_empty()
             && self.judged_now.is_none()
+            && self.lines.imports.is_empty()
+            && self.lines.cursors_due.is_empty()
             && self.stale.is_empty()
             && self.touched.is_empty()
     }
@@ -341,120 +365,13 @@ impl Hub {
     pub(crate) fn is_at_rest(&self, document: DocumentId) -> bool {
         !self.uncommitted.contains_key(&document)
             && self.judged_now.as_ref().is_none_or(|(judged, _)| *judged != document)
+            && !self.lines.imports.iter().any(|import| import.document == document)
             && !self.unjudged.iter().any(|(_, waiting)| *waiting == document)
     }
 
     /// Something that is to happen once everything pushed so far is durable.
     pub(crate) fn push_after(&mut self, after: After) {
         self.pending.push_back(Pending { entry: None, document: None, after: vec![after] });
-    }
-
-    /// The next batch to commit, if one waits and none is in flight.
-    pub fn poll_commit(&mut self) -> Option<Batch> {
-        if self.in_flight.is_some() || self.read_only.is_some() {
-            return None;
-        }
-        if self.pending.is_empty() && self.new_epoch.is_none() {
-            return None;
-        }
-        let mut batch = Batch { entries: Vec::new(), new_epoch: self.new_epoch.take() };
-        let mut flight = Vec::new();
-        let mut bytes = 0usize;
-        while let Some(next) = self.pending.front() {
-            let size = next.entry.as_ref().map_or(0, |entry| entry.bytes.len());
-            let full =
-                batch.entries.len() >= BATCH_ENTRIES_MAX || bytes.saturating_add(size) > BATCH_BYTES_MAX;
-            if full && !batch.entries.is_empty() {
-                break;
-            }
-            let Some(Pending { entry, document, after }) = self.pending.pop_front() else { break };
-            bytes = bytes.saturating_add(size);
-            match entry {
-                Some(entry) => {
-                    flight.push(Flying { document, after, keys: entry.keys.clone(), is_entry: true });
-                    batch.entries.push(entry);
-                }
-                None => flight.push(Flying { document, after, keys: Vec::new(), is_entry: false }),
-            }
-        }
-        self.in_flight = Some(flight);
-        Some(batch)
-    }
-
-    /// The batch is durable, its first entry at `first_seq`: only here are receipts made.
-    pub fn committed(&mut self, reader: &dyn StoreReader, first_seq: u64) {
-        let Some(flight) = self.in_flight.take() else { return };
-        self.tip = reader.tip();
-        self.metrics.commits += 1;
-        let position = self.position();
-        let mut receipts: BTreeMap<ConnectionId, Vec<ReceiptItem>> = BTreeMap::new();
-        let mut touched: BTreeSet<Key> = BTreeSet::new();
-        let mut seq = first_seq;
-        for Flying { document, after, keys, is_entry } in flight {
-            touched.extend(keys);
-            self.settle_entry(document);
-            for step in after {
-                match step {
-                    After::Work { connection, work } => {
-                        self.work_is_durable(reader, connection, *work, seq);
-                    }
-                    After::Receipt { connection, item } => {
-                        let item = self.with_covers(reader, item);
-                        receipts.entry(connection).or_default().push(item);
-                    }
-                    After::Places => self.uncommitted_places = self.uncommitted_places.saturating_sub(1),
-                    After::Done(ticket) => self.done.push_back((ticket, Ok(()))),
-                }
-            }
-            seq += u64::from(is_entry);
-        }
-        for (id, items) in receipts {
-            self.metrics.receipts += items.len() as u64;
-            if let Some(connection) = self.connections.get_mut(&id) {
-                // A connection that closed in the meantime asks again when it comes back.
-                _ = connection.session.receipt(items, position);
-            }
-        }
-        for (id, connection) in &self.connections {
-            if connection.follows.iter().any(|key| touched.contains(key)) {
-                self.woken.insert(*id);
-            }
-        }
-        if self.pending.is_empty() {
-            self.binding.clear();
-            self.record.trim(self.config.documents_resident_max.saturating_mul(4));
-        }
-        self.pump(reader);
-    }
-
-    fn settle_entry(&mut self, document: Option<DocumentId>) {
-        let Some(document) = document else { return };
-        if let Some(waiting) = self.uncommitted.get_mut(&document) {
-            *waiting = waiting.saturating_sub(1);
-            if *waiting == 0 {
-                self.uncommitted.remove(&document);
-            }
-        }
-    }
-
-    /// The batch could not be written: from here on the record is only read.
-    pub fn commit_failed(&mut self, sentence: &str) {
-        self.read_only = Some(sentence.to_owned());
-        self.in_flight = None;
-        let pending = std::mem::take(&mut self.pending);
-        for release in std::mem::take(&mut self.releases) {
-            self.done.push_back((Ticket(release.ticket), Err(sentence.to_owned())));
-        }
-        for step in pending.into_iter().flat_map(|pending| pending.after) {
-            if let After::Done(ticket) = step {
-                self.done.push_back((ticket, Err(sentence.to_owned())));
-            }
-        }
-        for connection in self.connections.values_mut() {
-            let failure =
-                Failure::fatal(ErrorCode::ReadOnly, "the clinic's record cannot be written at the moment");
-            _ = connection.session.error(failure);
-        }
     }
 
     /// Says goodbye to every tablet; what waits is lost to nobody, since nothing unreceipted is safe.
@@ -472,16 +389,6 @@ impl Hub {
             seq: self.tip.seq,
             chain: Digest::from_bytes(self.tip.chain.0),
         }
-    }
-
-    /// `covers` names only heads whose whole ancestry is durable.
-    fn with_covers(&mut self, reader: &dyn StoreReader, mut item: ReceiptItem) -> ReceiptItem {
-        let loaded = self.residents.load(&mut self.record, reader, item.document, None);
-        match loaded {
-            Ok(Some(resident)) => item.covers.retain(|hash| resident.ledger.is_whole(hash)),
-            _ => item.covers.clear(),
-        }
-        item
     }
 
     pub(crate) fn kind_of(number: u16) -> Option<Kind> {

@@ -93,6 +93,8 @@ impl Hub {
         if self.read_only.is_some() {
             return false;
         }
+        self.take_inboxes(entropy, reader);
+        self.settle_imports(entropy, reader);
         self.keep_snapshots(entropy, reader);
         self.let_documents_go();
         self.pump(reader);

@@ -1,6 +1,6 @@
 //! The names under which the log's entries are found again. All are keyed hashes; none says anything.
 
-use chart::ids::{ActorId, DeviceId, DocumentId, PatientId, PersonId};
+use chart::ids::{ActorId, ClinicId, DeviceId, DocumentId, PatientId, PersonId};
 use chart::reference::Scope;
 use chart::time::Date;
 use store::Key;
@@ -55,6 +55,7 @@ pub(crate) fn scope(vault: &Vault, scope: Scope) -> Key {
     match scope {
         Scope::Clinic => vault.key("scope clinic", &[]),
         Scope::Caseload(person) => vault.key("scope caseload", &[person.as_bytes()]),
+        Scope::Site(clinic) => vault.key("scope site", &[clinic.as_bytes()]),
     }
 }
 /// What every tablet of the clinic gets.
@@ -88,6 +89,14 @@ pub(crate) fn snapshot(vault: &Vault, document: DocumentId) -> Key {
 /// Kept: a report's body.
 pub(crate) fn report(vault: &Vault, document: DocumentId) -> Key {
     vault.key("report", &[document.as_bytes()])
+}
+/// Verdicts that other clinics reached.
+pub(crate) fn imported(vault: &Vault) -> Key {
+    vault.key("imported", &[])
+}
+/// Kept: how far another clinic's feed has been taken over.
+pub(crate) fn followed(vault: &Vault, clinic: ClinicId) -> Key {
+    vault.key("followed", &[clinic.as_bytes()])
 }
 /// Administrative acts.
 pub(crate) fn audit(vault: &Vault) -> Key {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chart::facts::Arrival;
-use chart::ids::{ChangeHash, DeviceId, PersonId};
+use chart::ids::{ChangeHash, ClinicId, DeviceId, PersonId};
 use chart::time::Timestamp;
 use session_note::admit::ChangeSketch;
 use store::Key;
@@ -32,6 +32,9 @@ pub(crate) struct Known {
     pub(crate) fate: Fate,
     /// Whether it and all it builds on are durable.
     pub(crate) whole: bool,
+    /// Whether the verdict of its origin, another clinic or this one before its record was put back, is on its
+    /// way.
+    pub(crate) verdict_comes: bool,
 }
 
 /// One piece of work of the document.
@@ -42,6 +45,8 @@ pub(crate) struct WorkNote {
     pub(crate) hashes: Vec<ChangeHash>,
     /// What it was made again from: for each change its original, or all for all.
     pub(crate) replaces: Vec<ChangeHash>,
+    /// The clinic it came back or over from with its verdict; `None` for work that this one received.
+    pub(crate) origin: Option<ClinicId>,
 }
 
 /// Work of one device that waits for its verdict.
@@ -58,6 +63,12 @@ pub(crate) struct Ledger {
     pub(crate) works: BTreeMap<u64, WorkNote>,
     pub(crate) arrivals: BTreeMap<DeviceId, Arrival>,
     pub(crate) caseloads: BTreeSet<PersonId>,
+    /// The other clinics that hold it.
+    pub(crate) sites: BTreeSet<ClinicId>,
+    /// When the first work on it came, and to which clinics; absent: this one.
+    begun: Option<(Timestamp, BTreeSet<Option<ClinicId>>)>,
+    /// Changes that another clinic holds back and has not sent.
+    held_abroad: BTreeSet<ChangeHash>,
     /// Who was told that the document left their caseload, or never was on it.
     pub(crate) told_left: BTreeSet<PersonId>,
     /// The keys under which it was placed, ever.
@@ -92,7 +103,13 @@ impl Ledger {
         for dep in sketch.deps.iter().filter(|dep| !self.is_whole(dep)).copied().collect::<Vec<_>>() {
             self.followers.entry(dep).or_default().push(sketch.hash);
         }
-        let known = Known { seq: None, deps: sketch.deps.clone(), fate: Fate::Unjudged, whole: false };
+        let known = Known {
+            seq: None,
+            deps: sketch.deps.clone(),
+            fate: Fate::Unjudged,
+            whole: false,
+            verdict_comes: false,
+        };
         self.changes.insert(sketch.hash, known);
     }
 
@@ -108,7 +125,17 @@ impl Ledger {
                 }
             }
         }
-        self.arrivals.insert(work.device, Arrival { device: work.device, clock_ahead_ms, received_at });
+        let arrival = Arrival { device: work.device, clock_ahead_ms, received_at };
+        // Another clinic's work need not come in the order in which it received it.
+        let latest = self.arrivals.entry(work.device).or_insert_with(|| arrival.clone());
+        if latest.received_at <= received_at {
+            *latest = arrival;
+        }
+        match &mut self.begun {
+            Some((at, clinics)) if *at == received_at => _ = clinics.insert(work.origin),
+            Some((at, _)) if *at < received_at => {}
+            begun => *begun = Some((received_at, BTreeSet::from([work.origin]))),
+        }
         let hashes = work.hashes.clone();
         self.note_replays(&work);
         self.works.insert(seq, work);
@@ -194,6 +221,11 @@ impl Ledger {
             Fate::Rejected(_) => 2,
             Fate::Admitted => 3,
         };
+        match fate {
+            Fate::Held(_) if !self.knows(hash) => _ = self.held_abroad.insert(*hash),
+            Fate::Admitted | Fate::Rejected(_) => _ = self.held_abroad.remove(hash),
+            Fate::Held(_) | Fate::Unjudged => {}
+        }
         if let Some(known) = self.changes.get_mut(hash)
             && weight(fate) >= weight(known.fate)
         {
@@ -208,6 +240,33 @@ impl Ledger {
                 }
             }
         }
+    }
+
+    /// Whether a change is admitted, or will be once what was brought is written.
+    pub(crate) fn is_settled(&self, hash: &ChangeHash) -> bool {
+        self.fate(hash) == Some(Fate::Admitted)
+            || self.changes.get(hash).is_some_and(|known| known.verdict_comes)
+    }
+
+    /// Notes that an origin's verdict on a change was brought.
+    pub(crate) fn expect_verdict(&mut self, hash: &ChangeHash) {
+        if let Some(known) = self.changes.get_mut(hash) {
+            known.verdict_comes = true;
+        }
+    }
+
+    /// Whether a verdict says anything that is not known of a change.
+    pub(crate) fn would_learn(&self, hash: &ChangeHash, fate: Fate) -> bool {
+        match fate {
+            Fate::Held(_) => !self.knows(hash) && !self.held_abroad.contains(hash),
+            Fate::Rejected(_) => self.held_abroad.contains(hash),
+            Fate::Admitted | Fate::Unjudged => false,
+        }
+    }
+
+    /// The clinic that received the first work on it; the smaller id of two that did at one moment.
+    pub(crate) fn home(&self, here: ClinicId) -> ClinicId {
+        self.begun.as_ref().and_then(|(_, at)| at.iter().map(|at| at.unwrap_or(here)).min()).unwrap_or(here)
     }
 
     /// Notes whose caseloads it entered and left.
@@ -225,7 +284,7 @@ impl Ledger {
             Fate::Unjudged => known.seq.is_some() && !known.whole,
             Fate::Admitted | Fate::Rejected(_) => false,
         };
-        self.changes.values().any(stays)
+        !self.held_abroad.is_empty() || self.changes.values().any(stays)
     }
 
     /// Whether something of a piece of work has no verdict.
@@ -234,10 +293,12 @@ impl Ledger {
     }
 
     /// Changes that can be judged, at most so many, each after what it builds on and otherwise in log
-    /// order, with the entry of their work. What waits for something missing is not among them.
+    /// order, with the entry of their work. What waits for something missing is not among them, nor what
+    /// another clinic received: that brings its verdict along.
     pub(crate) fn next_to_judge(&self, most: usize) -> Vec<(u64, ChangeHash)> {
         let mut candidates: Vec<(u64, &ChangeHash, &Known)> = Vec::new();
-        for (seq, work) in self.open.keys().filter_map(|seq| Some((*seq, self.works.get(seq)?))) {
+        let open = self.open.keys().filter_map(|seq| Some((*seq, self.works.get(seq)?)));
+        for (seq, work) in open.filter(|(_, work)| work.origin.is_none()) {
             let known = work.hashes.iter().filter_map(|hash| Some((seq, hash, self.changes.get(hash)?)));
             candidates.extend(known.filter(|(seq, _, known)| {
                 known.seq == Some(*seq) && known.fate == Fate::Unjudged && known.whole

@@ -17,18 +17,24 @@
 //! when [`Hub::open`] finds work without a verdict or verdicts without their reports.
 
 mod acts;
+mod batch;
 mod case;
 mod connection;
+mod cursors;
 mod directory;
 mod door;
 mod entry;
 mod feed;
+mod follow;
 mod hub;
+mod import;
 mod judging;
 mod keys;
 mod ledger;
 pub mod limits;
+mod links;
 mod metrics;
+mod pairing;
 mod record;
 mod release;
 mod reports;
@@ -36,13 +42,17 @@ mod resident;
 mod review;
 mod ruling;
 mod shown;
+mod sites;
 mod startup;
 mod supply;
+mod told;
 mod verdicts;
 mod views;
 
 pub use case::{Case, CaseError, Gate, Judgement};
-pub use directory::Directory;
+pub use directory::{Abroad, Directory};
 pub use hub::{ConnectionId, Enrolment, Hub, HubConfig, HubError, Ticket};
+pub use links::SiteStatus;
 pub use metrics::Metrics;
+pub use pairing::Introduction;
 pub use views::{QuarantineRow, QuarantinedChange, QuarantinedWork, QueueRow, ReviewHistory, ReviewNote};

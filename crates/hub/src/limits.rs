@@ -47,3 +47,9 @@ pub const DAY_NOTES_MAX: usize = 200;
 pub const SNAPSHOT_EVERY_ENTRIES: u64 = 16;
 /// A clock further off than this is reported, in milliseconds.
 pub const CLOCK_NOTE_MS: i64 = 1_000;
+/// Bytes of bodies in one page that is asked of another clinic.
+pub const FOLLOWED_PAGE_BYTES: usize = 256 << 10;
+/// Entries of another clinic's feed that wait to be taken; above it the line ends and they come again.
+pub const LINK_INBOX_MAX: usize = 16_384;
+/// How often another clinic is asked for the same changes of a document before the line ends.
+pub const ASKED_AGAIN_MAX: usize = 3;

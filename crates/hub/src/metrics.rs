@@ -31,6 +31,10 @@ pub struct Metrics {
     pub held: u64,
     /// Changes rejected.
     pub rejected: u64,
+    /// Changes that other clinics admitted and that were taken in.
+    pub imported: u64,
+    /// Lines to other clinics that ended because what came could not be taken.
+    pub links_failed: u64,
     /// Changes that wait for something they build on.
     pub waiting: u64,
     /// Pieces of work without a verdict.

@@ -7,10 +7,9 @@ use std::collections::BTreeSet;
 
 use chart::entropy::Entropy;
 use chart::facts::{ClaimFacts, DaySlice, Facts, Standing};
-use chart::ids::DocumentId;
+use chart::ids::{ClinicId, DocumentId};
 use chart::reference::{Claim, Patient, Reference, Scope};
 use chart::report::{BillState, Confirmed, PoolOutcome, Published, Severity};
-use chart::time::{Date, Timestamp};
 use session_note::course::{Course, course};
 use session_note::facts::{self, Around};
 use session_note::schema::{Kind, genesis_hash};
@@ -104,8 +103,14 @@ impl Hub {
             claim: facts.claim.clone(),
             patient: facts.patient.clone(),
             provider_history: facts.provider_history.clone(),
+            unheard: self.unheard(facts),
         };
         Published { report, confirmed }
+    }
+
+    fn unheard(&self, facts: &Facts) -> BTreeSet<ClinicId> {
+        let slice = &facts.note.slice;
+        self.directory.unheard(self.config.clinic, slice.patient, &facts::dates(slice))
     }
 
     pub(crate) fn last_marker(
@@ -139,6 +144,7 @@ impl Hub {
         let mut pending = resident.ledger.has_unsettled_holds();
         let arrivals = resident.ledger.arrivals.values().cloned().collect();
         let received = resident.ledger.last_received().unwrap_or_default();
+        let home = resident.ledger.home(self.config.clinic);
         let episode = resident.shown().episode;
         let mut around = Around { arrivals, ..Around::default() };
         for fellow in self.day_fellows(reader, &slice, false)? {
@@ -147,20 +153,27 @@ impl Hub {
         }
         around.provider_day = self.day_fellows(reader, &slice, true)?;
         around.claim = self.claim_of(reader, document, &around.patient_day)?;
-        around.patient = slice.patient.and_then(|id| self.directory.patients.get(&id)).map(facts::patient);
+        let patient = slice.patient.and_then(|id| self.directory.with_every_team(id));
+        around.patient = patient.as_ref().map(facts::patient);
         around.episode = self.episode_facts(reader, episode, &slice)?;
-        around.people =
-            self.directory.people.iter().map(|(id, person)| (*id, facts::person(person))).collect();
-        if let Some(settings) = &self.directory.settings {
+        // People and settings as the clinic says where the note was begun, so that every clinic that holds
+        // it computes from the same.
+        let here = self.config.clinic;
+        let people = self.directory.people_for(here, home);
+        around.people = people.into_iter().map(|(id, person)| (id, facts::person(person))).collect();
+        let settings = self.directory.settings_for(here, home);
+        if let Some(settings) = settings {
             around.settings.clone_from(&settings.rules);
         }
-        let standing = if pending { Standing::Pending } else { Standing::Complete };
-        let as_of = self.local_date(received);
+        let offset = settings.map_or(0, |settings| settings.utc_offset_minutes);
+        let unheard = self.directory.unheard(here, slice.patient, &facts::dates(&slice));
+        let standing = match (pending, unheard.is_empty()) {
+            (true, _) => Standing::Pending,
+            (false, false) => Standing::Provisional,
+            (false, true) => Standing::Complete,
+        };
+        let as_of = received.clock_time(offset).local_date();
         Ok(Some(facts::gather(&note, around, as_of, standing)))
-    }
-
-    fn local_date(&self, at: Timestamp) -> Date {
-        at.clock_time(self.directory.offset_minutes()).local_date()
     }
 
     fn is_pending(&mut self, reader: &dyn StoreReader, document: DocumentId) -> Result<bool, RecordError> {
@@ -285,7 +298,10 @@ impl Hub {
             Reference::Person(_)
             | Reference::Settings(_)
             | Reference::Appointment(_)
-            | Reference::Device(_) => {}
+            | Reference::Device(_)
+            | Reference::Peer(_)
+            | Reference::Sharing(_)
+            | Reference::DayClosed(_) => {}
         }
         Ok(())
     }
@@ -319,6 +335,16 @@ impl Hub {
             Ok(Reference::Claim(Claim { claim, .. })) => Ok(Some(claim)),
             _ => Ok(None),
         }
+    }
+
+    /// The reports of patients treated at several clinics: one of them has said how far it is complete.
+    pub(crate) fn touch_shared(&mut self, reader: &dyn StoreReader) -> Result<(), RecordError> {
+        let patients: Vec<_> = self.directory.sharings.keys().copied().collect();
+        for patient in patients {
+            let members = self.members(reader, keys::patient(&self.record.vault, patient))?;
+            self.stale.extend(members);
+        }
+        Ok(())
     }
 
     /// Every visit's report may be touched: the rulebook, a person or the settings changed.

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use chart::ids::{ChangeHash, DeviceId, DocumentId, PatientId, PersonId};
+use chart::ids::{ChangeHash, ClinicId, DeviceId, DocumentId, PatientId, PersonId};
 use chart::time::Timestamp;
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
@@ -231,6 +231,8 @@ fn build(
                 resident.ledger.caseloads = people(&places.caseloads).into_iter().collect();
                 resident.ledger.moved(&people(&places.entered), &people(&places.left));
                 resident.ledger.place_keys.extend(&opened.keys);
+                let sites = places.sites.iter().flatten();
+                resident.ledger.sites = sites.map(|id| ClinicId::from_bytes(**id)).collect();
             }
             _ => {}
         }
@@ -244,8 +246,8 @@ fn build(
 impl Resident {
     /// Applies what the log says is admitted; a site whose own check fails marks the document and
     /// rejects nothing.
-    fn apply_admitted(&mut self, admitted: &[Submitted]) {
-        match self.note.admit(admitted) {
+    pub(crate) fn apply_admitted(&mut self, admitted: &[Submitted]) {
+        match self.note.take_in(admitted) {
             Ok(admission) => {
                 let applied =
                     |outcome: &Outcome| matches!(outcome, Outcome::Admitted | Outcome::AlreadyKnown);
@@ -297,6 +299,7 @@ pub(crate) fn work_note(work: &Work) -> (WorkNote, Timestamp) {
         device: DeviceId::from_bytes(*work.device),
         hashes: entry::change_hashes(&work.hashes),
         replaces: entry::change_hashes(&work.replaces),
+        origin: work.origin.map(|clinic| ClinicId::from_bytes(*clinic)),
     };
     (note, Timestamp::from_unix_ms(work.received_at_ms))
 }

@@ -87,7 +87,7 @@ impl Hub {
     }
 
     fn name_of(&self, person: PersonId) -> String {
-        self.directory.people.get(&person).map_or_else(|| person.to_string(), |person| person.name.clone())
+        self.directory.person(person).map_or_else(|| person.to_string(), |person| person.name.clone())
     }
 
     /// A note with its history, disputes and what is held back of it.
@@ -131,10 +131,11 @@ impl Hub {
             Kind::Episode => Vec::new(),
         };
         let quarantine = self.quarantine_of(reader, document)?;
-        let people = self.directory.people.iter().map(|(id, person)| (*id, person.name.clone())).collect();
+        let people = self.directory.people_for(self.config.clinic, self.config.clinic);
+        let people = people.into_iter().map(|(id, person)| (id, person.name.clone())).collect();
         let devices = history
             .iter()
-            .filter_map(|line| self.directory.devices.get(&line.entry.by.device))
+            .filter_map(|line| self.directory.device(line.entry.by.device))
             .map(|device| (device.id, device.name.clone()))
             .collect();
         let patient = match note.kind() {

@@ -7,7 +7,7 @@ use store::StoreReader;
 use store::vault::Vault;
 
 use crate::directory::Directory;
-use crate::entry::Head;
+use crate::entry::{Head, ReferenceHead};
 use crate::hub::{Hub, HubConfig, HubError};
 use crate::keys;
 use crate::record::{Record, RecordError};
@@ -38,7 +38,12 @@ impl Hub {
             let body = self.record.body(reader, &opened)?;
             // A kind that a newer version added is kept in the log and passed over here.
             if let Ok(reference) = serde_json::from_slice::<Reference>(&body) {
-                directory.take(reference);
+                match &opened.head {
+                    Some(Head::Reference(ReferenceHead { origin: Some(origin), .. })) => {
+                        directory.take_from(chart::ids::ClinicId::from_bytes(**origin), reference);
+                    }
+                    _ => directory.take(reference),
+                }
             }
         }
         Ok(directory)
@@ -76,7 +81,8 @@ impl Hub {
                 self.unjudged.insert((seq, document));
             }
         }
-        Ok(last.unwrap_or(0))
+        let imported = reader.find_last(keys::imported(&self.record.vault), u64::MAX)?;
+        Ok(last.max(imported).unwrap_or(0))
     }
 
     /// Notes whose newest verdict is younger than their newest report, looked for among the young.
@@ -96,11 +102,12 @@ impl Hub {
             return Ok(());
         }
         let mut young = Vec::new();
-        let verdicts = keys::verdicts(&self.record.vault);
-        self.record.each(reader, verdicts, newest.through.saturating_sub(WINDOW), |opened| {
-            young.extend(opened.document);
-            Ok(())
-        })?;
+        for verdicts in [keys::verdicts(&self.record.vault), keys::imported(&self.record.vault)] {
+            self.record.each(reader, verdicts, newest.through.saturating_sub(WINDOW), |opened| {
+                young.extend(opened.document);
+                Ok(())
+            })?;
+        }
         for document in young {
             let Some(resident) = self.residents.load(&mut self.record, reader, document, None)? else {
                 continue;

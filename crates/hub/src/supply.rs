@@ -50,6 +50,7 @@ impl Hub {
             }
             self.drain(now, entropy, reader, id);
         }
+        self.links_timeout(now);
         self.pump(reader);
     }
 
@@ -66,6 +67,10 @@ impl Hub {
             match event {
                 ServerEvent::Hello { hello, statement } => {
                     self.greet(now, entropy, reader, connection, &hello, &statement);
+                }
+                ServerEvent::Push(_) | ServerEvent::Supply(_) if self.is_site(connection) => {
+                    let sentence = "another clinic's work is asked for, it is not pushed";
+                    self.turn_away(connection, ErrorCode::OutOfTurn, sentence);
                 }
                 ServerEvent::Push(push) => self.take_push(now, entropy, reader, connection, *push),
                 ServerEvent::Pull(pull) => self.take_pull(reader, connection, &pull),
@@ -88,6 +93,10 @@ impl Hub {
             }
         }
         self.pump(reader);
+    }
+
+    fn is_site(&self, connection: ConnectionId) -> bool {
+        self.connections.get(&connection).is_some_and(|state| state.site.is_some())
     }
 
     fn say(&mut self, connection: ConnectionId, code: ErrorCode, sentence: &str) {
@@ -115,6 +124,9 @@ impl Hub {
     ) {
         if let Some(sentence) = self.read_only.clone() {
             return self.turn_away(connection, ErrorCode::ReadOnly, &sentence);
+        }
+        if let Some(clinic) = self.greeting_site(hello) {
+            return self.greet_site(now, entropy, reader, connection, (clinic, hello), statement);
         }
         let Some(device) = self.directory.devices.get(&hello.device).cloned() else {
             return self.turn_away(
@@ -178,7 +190,7 @@ impl Hub {
     /// hold it and does not, the record was put back to an older state: a new epoch begins, so that no
     /// place is used twice. The cursor counts too: a tablet may know its work to be safe from the feed
     /// alone, without a receipt of its own.
-    fn standing(
+    pub(crate) fn standing(
         &mut self,
         entropy: &mut dyn Entropy,
         reader: &dyn StoreReader,
@@ -208,10 +220,13 @@ impl Hub {
         document: DocumentId,
     ) -> Result<bool, RecordError> {
         let Some(state) = self.connections.get(&connection) else { return Ok(false) };
-        let (scopes, device) = (state.scopes.clone(), state.device);
+        let (scopes, device, site) = (state.scopes.clone(), state.device, state.site);
         let Some(resident) = self.residents.load(&mut self.record, reader, document, None)? else {
             return Ok(false);
         };
+        if let Some(site) = site {
+            return Ok(resident.ledger.sites.contains(&site));
+        }
         let on_caseload =
             resident.ledger.caseloads.iter().any(|person| scopes.contains(&Scope::Caseload(*person)));
         let wrote = resident.ledger.works.values().any(|work| Some(work.device) == device);
@@ -254,7 +269,8 @@ impl Hub {
             }
             let Some(opened) = self.record.open(reader, verdict.work)? else { continue };
             let Some(Head::Work(work)) = opened.head.clone() else { continue };
-            let part = self.changes_body(reader, &opened, need.document, &work, &verdict)?;
+            let mut part = self.changes_body(reader, &opened, need.document, &work, &verdict)?;
+            part.clock_ahead_ms = self.is_site(connection).then_some(work.clock_ahead_ms);
             let size = part.changes.iter().map(Vec::len).sum::<usize>();
             if !entries.is_empty() && bytes.saturating_add(size) > PAGE_BYTES_MAX {
                 self.supply(connection, need.document, std::mem::take(&mut entries), true);
@@ -342,6 +358,7 @@ fn scope_of(name: &ScopeName) -> Option<Scope> {
     match name {
         ScopeName::Clinic => Some(Scope::Clinic),
         ScopeName::Caseload(person) => Some(Scope::Caseload(*person)),
+        ScopeName::Site(clinic) => Some(Scope::Site(*clinic)),
         ScopeName::Other(_) => None,
     }
 }
@@ -350,5 +367,6 @@ fn name_of(scope: Scope) -> ScopeName {
     match scope {
         Scope::Clinic => ScopeName::Clinic,
         Scope::Caseload(person) => ScopeName::Caseload(person),
+        Scope::Site(clinic) => ScopeName::Site(clinic),
     }
 }

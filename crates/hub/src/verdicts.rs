@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chart::entropy::Entropy;
-use chart::ids::{ChangeHash, DocumentId, PersonId};
+use chart::ids::{ChangeHash, ClinicId, DocumentId, PersonId};
 use chart::reference::Scope;
 use ed25519_dalek::Signer;
 use minicbor::bytes::ByteArray;
@@ -53,13 +53,10 @@ impl Hub {
         resident.shown();
         let admitted = rulings.values().any(|ruling| ruling.outcome == WireOutcome::Admitted.number());
         let written_by: Vec<PersonId> = authors.values().map(|(person, _)| *person).collect();
-        let before = resident.ledger.caseloads.clone();
+        let before = (resident.ledger.caseloads.clone(), resident.ledger.sites.clone());
         let places = if admitted { self.places(&mut resident, &written_by) } else { None };
-        let mut scopes: BTreeSet<Scope> =
-            resident.ledger.caseloads.iter().chain(&before).map(|person| Scope::Caseload(*person)).collect();
-        scopes.insert(Scope::Clinic);
-        let scope_keys: Vec<Key> =
-            scopes.into_iter().map(|scope| keys::scope(&self.record.vault, scope)).collect();
+        let scope_keys = self.scope_keys(&resident.ledger, &before);
+        let sites = resident.ledger.sites.clone();
         for (seq, hashes) in works {
             let mut groups: BTreeMap<&Ruling, Vec<ChangeHash>> = BTreeMap::new();
             for hash in hashes {
@@ -78,17 +75,15 @@ impl Hub {
                     names.extend(&scope_keys);
                 } else {
                     names.push(keys::quarantine(vault));
+                    // Other clinics hear that something is held back, and nothing of what it says.
+                    names.extend(sites.iter().map(|site| keys::scope(vault, Scope::Site(*site))));
                 }
                 let head = Head::Verdict(verdict);
                 let entry = self.record.seal(reader, entropy, document, names, &head, &[])?;
                 self.push_entry(Some(document), entry, Vec::new());
             }
         }
-        if let Some((places, names)) = places {
-            let entry = self.record.seal(reader, entropy, document, names, &Head::Places(places), &[])?;
-            self.uncommitted_places += 1;
-            self.push_entry(Some(document), entry, vec![After::Places]);
-        }
+        self.write_places(entropy, reader, document, places)?;
         self.touch(shown, &resident);
         if admitted {
             let due = resident.ledger.through >= resident.snapshot_through + SNAPSHOT_EVERY_ENTRIES;
@@ -97,6 +92,33 @@ impl Hub {
             }
         }
         self.residents.put(document, resident);
+        Ok(())
+    }
+
+    /// The scopes whose feeds an admitted change of a document stands in: those that see it or saw it.
+    pub(crate) fn scope_keys(
+        &self,
+        ledger: &Ledger,
+        (caseloads, sites): &(BTreeSet<PersonId>, BTreeSet<ClinicId>),
+    ) -> Vec<Key> {
+        let people = ledger.caseloads.iter().chain(caseloads).map(|person| Scope::Caseload(*person));
+        let sites = ledger.sites.iter().chain(sites).map(|site| Scope::Site(*site));
+        let scopes: BTreeSet<Scope> = people.chain(sites).chain([Scope::Clinic]).collect();
+        scopes.into_iter().map(|scope| keys::scope(&self.record.vault, scope)).collect()
+    }
+
+    /// Writes where a document belongs from here on, if that has changed.
+    pub(crate) fn write_places(
+        &mut self,
+        entropy: &mut dyn Entropy,
+        reader: &dyn StoreReader,
+        document: DocumentId,
+        places: Option<(Places, Vec<Key>)>,
+    ) -> Result<(), RecordError> {
+        let Some((places, names)) = places else { return Ok(()) };
+        let entry = self.record.seal(reader, entropy, document, names, &Head::Places(places), &[])?;
+        self.uncommitted_places += 1;
+        self.push_entry(Some(document), entry, vec![After::Places]);
         Ok(())
     }
 
@@ -118,6 +140,7 @@ impl Hub {
             hashes: entry::hashes(hashes),
             gate: GATE_VERSION,
             signature: ByteArray::from([0; 64]),
+            origin: None,
         };
         let signature = self.signer.sign(&entry::verdict_statement(document, &verdict));
         verdict.signature = ByteArray::from(signature.to_bytes());
@@ -125,7 +148,7 @@ impl Hub {
     }
 
     /// Where the document belongs from here on, if that has changed.
-    fn places(&self, resident: &mut Resident, authors: &[PersonId]) -> Option<(Places, Vec<Key>)> {
+    pub(crate) fn places(&self, resident: &mut Resident, authors: &[PersonId]) -> Option<(Places, Vec<Key>)> {
         let vault = &self.record.vault;
         let document = resident.note.id();
         let shown = resident.shown().clone();
@@ -137,6 +160,7 @@ impl Hub {
                 treating.extend(&patient.care_team);
             }
         }
+        let sites = self.directory.sites_of(self.config.clinic, shown.patient);
         if treating.is_empty() {
             treating.extend(authors.first());
         }
@@ -149,9 +173,11 @@ impl Hub {
             .filter(|author| !treating.contains(author) && !ledger.told_left.contains(author))
             .copied()
             .collect();
-        if !first && !new_names && strangers.is_empty() && treating == ledger.caseloads {
+        let same_readers = treating == ledger.caseloads && sites == ledger.sites;
+        if !first && !new_names && strangers.is_empty() && same_readers {
             return None;
         }
+        let sites_entered: Vec<ClinicId> = sites.difference(&ledger.sites).copied().collect();
         let entered: Vec<PersonId> = treating.difference(&ledger.caseloads).copied().collect();
         let left: BTreeSet<PersonId> =
             ledger.caseloads.difference(&treating).copied().chain(strangers).collect();
@@ -162,7 +188,11 @@ impl Hub {
         let entered_later = entered.iter().filter(|_| !first);
         let moved = entered_later.chain(&left);
         all.extend(moved.map(|person| keys::scope(vault, Scope::Caseload(*person))));
+        // A clinic that is given the document has none of what came before.
+        let given_later = sites_entered.iter().filter(|_| !first);
+        all.extend(given_later.map(|site| keys::scope(vault, Scope::Site(*site))));
         ledger.place_keys.extend(&all);
+        ledger.sites = sites;
         ledger.moved(&entered, &left);
         ledger.caseloads = treating;
         let ids = |people: &[PersonId]| people.iter().map(|person| Id::from(*person.as_bytes())).collect();
@@ -173,6 +203,8 @@ impl Hub {
             caseloads: ids(&caseloads),
             first,
             kind: resident.note.kind().number(),
+            sites_entered: site_ids(sites_entered),
+            sites: site_ids(resident.ledger.sites.iter().copied().collect()),
         };
         Some((places, all))
     }
@@ -192,10 +224,9 @@ impl Hub {
                 continue;
             };
             let mut resident = resident.clone();
-            if let Some((places, names)) = self.places(&mut resident, &[]) {
-                let entry = self.record.seal(reader, entropy, document, names, &Head::Places(places), &[])?;
-                self.uncommitted_places += 1;
-                self.push_entry(Some(document), entry, vec![After::Places]);
+            let places = self.places(&mut resident, &[]);
+            if places.is_some() {
+                self.write_places(entropy, reader, document, places)?;
                 self.residents.put(document, resident);
             }
         }
@@ -220,4 +251,9 @@ impl Hub {
             }
         }
     }
+}
+
+fn site_ids(sites: Vec<ClinicId>) -> Option<Vec<Id>> {
+    let ids = sites.into_iter().map(|site| Id::from(*site.as_bytes())).collect::<Vec<_>>();
+    (!ids.is_empty()).then_some(ids)
 }

@@ -96,7 +96,10 @@ impl Tablet {
                 Reference::Patient(_)
                 | Reference::Appointment(_)
                 | Reference::Device(_)
-                | Reference::Claim(_) => {}
+                | Reference::Claim(_)
+                | Reference::Peer(_)
+                | Reference::Sharing(_)
+                | Reference::DayClosed(_) => {}
             }
         }
         if let Some(confirmed) = confirmed {

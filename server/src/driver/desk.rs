@@ -1,6 +1,7 @@
 //! What comes to the hub's thread, and what a piece of work finds there. Runs nothing.
 
 use chart::entropy::Entropy;
+use chart::ids::ClinicId;
 use chart::time::Timestamp;
 use hub::{ConnectionId, Hub, Ticket};
 use store::StoreReader;
@@ -33,7 +34,16 @@ pub(super) struct Pending {
 
 /// What comes to the hub's thread.
 pub(super) enum Event {
-    Connect { outbox: Outbox, reply: oneshot::Sender<ConnectionId> },
+    Connect {
+        outbox: Outbox,
+        reply: oneshot::Sender<ConnectionId>,
+    },
+    /// A line to another clinic: both sides serve and follow over it.
+    ConnectClinic {
+        clinic: ClinicId,
+        outbox: Outbox,
+        reply: oneshot::Sender<Option<ConnectionId>>,
+    },
     Frame(ConnectionId, Vec<u8>),
     Heard(ConnectionId),
     Disconnect(ConnectionId),

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use super::committer::{Committer, Outcome};
 use super::desk::{Desk, Ended, Event, Pending};
 use super::gauges::Gauges;
+use super::lines::Lines;
 use super::outbox::{Goodbye, Outbox, Pool};
 use crate::edge::{OsEntropy, now};
 use crate::faults::{Faults, KillPoint};
@@ -46,6 +47,7 @@ pub(super) struct State {
     gauges: Arc<Gauges>,
     pool: Arc<Pool>,
     connections: BTreeMap<ConnectionId, Outbox>,
+    lines: Lines,
     pending: BTreeMap<Ticket, Ended>,
     in_flight: bool,
     /// Since when a case is being judged.
@@ -78,6 +80,7 @@ impl State {
             gauges,
             pool,
             connections: BTreeMap::new(),
+            lines: Lines::default(),
             pending: BTreeMap::new(),
             in_flight: false,
             judging: None,
@@ -154,8 +157,21 @@ impl State {
                     self.forget(connection);
                 }
             }
+            Event::ConnectClinic { clinic, outbox, reply } => {
+                let connection = self.lines.open(&mut self.hub, &self.record, clinic);
+                if let Some(connection) = connection {
+                    self.connections.insert(connection, outbox);
+                }
+                if reply.send(connection).is_err()
+                    && let Some(connection) = connection
+                {
+                    self.forget(connection);
+                }
+            }
             Event::Frame(connection, frame) => {
-                if self.connections.contains_key(&connection) {
+                if self.connections.contains_key(&connection)
+                    && !self.lines.take(&mut self.hub, &self.record, connection, &frame)
+                {
                     self.hub.handle_frame(now(), &mut OsEntropy, &self.record, connection, &frame);
                 }
             }
@@ -173,6 +189,7 @@ impl State {
 
     fn forget(&mut self, connection: ConnectionId) {
         if self.connections.remove(&connection).is_some() {
+            self.lines.closed(&mut self.hub, connection);
             self.hub.disconnect(connection);
         }
     }
@@ -297,9 +314,16 @@ impl State {
     /// Hands frames to the connections that have room; says whether there were any.
     fn transmit(&mut self) -> bool {
         let mut any = false;
-        let Self { hub, connections, .. } = self;
+        let Self { hub, connections, lines, .. } = self;
         let mut has_room = |id| connections.get(&id).is_none_or(Outbox::has_room);
         while let Some((id, frame)) = hub.poll_transmit_for(&mut has_room) {
+            any = true;
+            if let Some(outbox) = connections.get(&id) {
+                outbox.send(lines.served(id, frame));
+            }
+        }
+        // What a follower asks is small and bounded by what it was sent.
+        while let Some((id, frame)) = lines.next_followed(hub) {
             any = true;
             if let Some(outbox) = connections.get(&id) {
                 outbox.send(frame);
@@ -310,10 +334,18 @@ impl State {
 
     fn close_finished(&mut self) {
         while let Some(connection) = self.hub.poll_closed() {
-            if let Some(outbox) = self.connections.remove(&connection) {
-                outbox.close(Goodbye::DONE);
-                self.hub.disconnect(connection);
-            }
+            self.close(connection);
+        }
+        for connection in self.lines.over(&self.hub) {
+            self.close(connection);
+        }
+    }
+
+    fn close(&mut self, connection: ConnectionId) {
+        if let Some(outbox) = self.connections.remove(&connection) {
+            outbox.close(Goodbye::DONE);
+            self.lines.closed(&mut self.hub, connection);
+            self.hub.disconnect(connection);
         }
     }
 

@@ -34,8 +34,18 @@ pub(crate) async fn upgrade(
 }
 
 async fn serve(socket: WebSocket, driver: Driver) {
-    let Some((connection, mut outgoing)) = driver.connect().await else { return };
+    let Some((connection, outgoing)) = driver.connect().await else { return };
     tracing::debug!(connection = connection.0, "a tablet connected");
+    carry(socket, driver, connection, outgoing).await;
+}
+
+/// Carries frames between a socket and the driver until either side ends.
+pub(super) async fn carry(
+    socket: WebSocket,
+    driver: Driver,
+    connection: ConnectionId,
+    mut outgoing: Outgoing,
+) {
     let (mut sink, stream) = socket.split();
     let goodbye = tokio::select! {
         goodbye = read(stream, &driver, connection) => goodbye,
@@ -48,7 +58,7 @@ async fn serve(socket: WebSocket, driver: Driver) {
         let _ = timeout(limits::CLOSE_TIME, sink.close()).await;
     }
     let reason = goodbye.map_or("gone", |goodbye| goodbye.reason);
-    tracing::debug!(connection = connection.0, reason, "a tablet's connection ended");
+    tracing::debug!(connection = connection.0, reason, "a connection ended");
 }
 
 /// Reads until the end; says how to close, or nothing if there is nobody left to tell.

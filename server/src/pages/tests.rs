@@ -156,6 +156,7 @@ fn published() -> Published {
             claim: None,
             patient: None,
             provider_history: None,
+            unheard: [].into(),
         },
     }
 }

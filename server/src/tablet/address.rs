@@ -43,6 +43,11 @@ impl ServerAddress {
         format!("http://{}{path}", self.authority)
     }
 
+    /// The address of the line between clinics, for a caller.
+    pub fn line(&self, caller: chart::ids::ClinicId) -> String {
+        format!("ws://{}/v1/site?clinic={caller}", self.authority)
+    }
+
     /// The address of the tablets' WebSocket.
     pub fn websocket(&self) -> String {
         format!("ws://{}/v1/sync", self.authority)

@@ -49,6 +49,9 @@ pub struct Page {
     /// The pull it answers.
     #[n(3)]
     pub pull: u32,
+    /// The chain value at `next`, which proves which record was read; told to clinics only.
+    #[cbor(n(4), with = "crate::field", has_nil)]
+    pub chain: Option<Digest>,
 }
 
 /// One entry of the feed.
@@ -64,6 +67,7 @@ pub struct FeedEntry {
 
 /// What an entry says.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "most of a feed is changes; few of these live at a time")]
 pub enum FeedBody {
     /// Admitted changes.
     Changes(FeedChanges),
@@ -146,6 +150,9 @@ pub struct FeedChanges {
     /// The clinic that received them first, which the envelope's signature names; absent: this one.
     #[cbor(n(9), with = "crate::field", has_nil)]
     pub origin: Option<ClinicId>,
+    /// How far the tablet's clock ran ahead of the origin's, in milliseconds; told to clinics only.
+    #[n(10)]
+    pub clock_ahead_ms: Option<i64>,
 }
 
 /// A piece of reference data.
@@ -160,6 +167,9 @@ pub struct FeedReference {
     /// The content, opaque to the protocol; absent when it was taken away.
     #[cbor(n(2), with = "crate::field", has_nil)]
     pub body: Option<Vec<u8>>,
+    /// The clinic that wrote it; absent: this one.
+    #[cbor(n(3), with = "crate::field", has_nil)]
+    pub origin: Option<ClinicId>,
 }
 
 /// A report was computed.

@@ -1,6 +1,6 @@
 //! Places in a log and names of scopes.
 
-use chart::ids::{Digest, EpochId, PersonId};
+use chart::ids::{ClinicId, Digest, EpochId, PersonId};
 use minicbor::decode::{Decoder, Error as DecodeError};
 use minicbor::encode::{Encoder, Error as EncodeError, Write};
 use minicbor::{Decode, Encode};
@@ -46,6 +46,8 @@ pub enum ScopeName {
     Clinic,
     /// The caseload of one person.
     Caseload(PersonId),
+    /// What another clinic shares with this one.
+    Site(ClinicId),
     /// A kind of scope this version does not know.
     Other(u16),
 }
@@ -55,6 +57,7 @@ impl<C> Encode<C> for ScopeName {
         match self {
             Self::Clinic => e.array(1)?.u16(1)?.ok(),
             Self::Caseload(person) => person.put(e.array(2)?.u16(2)?),
+            Self::Site(clinic) => clinic.put(e.array(2)?.u16(3)?),
             Self::Other(kind) => e.array(1)?.u16(*kind)?.ok(),
         }
     }
@@ -70,6 +73,12 @@ impl<'b, C> Decode<'b, C> for ScopeName {
                 let person = PersonId::take(d)?;
                 skip_items(d, rest - 1)?;
                 Ok(Self::Caseload(person))
+            }
+            (3, 0) => Err(DecodeError::message("a clinic's scope without the clinic")),
+            (3, rest) => {
+                let clinic = ClinicId::take(d)?;
+                skip_items(d, rest - 1)?;
+                Ok(Self::Site(clinic))
             }
             (other, rest) => skip_items(d, rest).map(|()| Self::Other(other)),
         }

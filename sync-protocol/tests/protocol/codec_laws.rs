@@ -34,7 +34,8 @@ fn any_scope() -> impl Strategy<Value = ScopeName> {
     prop_oneof![
         Just(ScopeName::Clinic),
         any::<[u8; 16]>().prop_map(|id| ScopeName::Caseload(chart::ids::PersonId::from_bytes(id))),
-        (3u16..).prop_map(ScopeName::Other),
+        any::<[u8; 16]>().prop_map(|id| ScopeName::Site(chart::ids::ClinicId::from_bytes(id))),
+        (4u16..).prop_map(ScopeName::Other),
     ]
 }
 
@@ -52,7 +53,12 @@ fn any_body() -> impl Strategy<Value = FeedBody> {
             FeedBody::Changes(FeedChanges { document, changes: blobs, heads, envelope, ..changes() })
         }),
         reference.prop_map(|(kind, id, body)| {
-            FeedBody::Reference(FeedReference { kind: ReferenceKind::from_number(kind), id, body })
+            FeedBody::Reference(FeedReference {
+                kind: ReferenceKind::from_number(kind),
+                id,
+                body,
+                origin: None,
+            })
         }),
         scope().prop_map(FeedBody::Entered),
         scope().prop_map(FeedBody::Left),
@@ -68,7 +74,7 @@ fn any_message() -> impl Strategy<Value = Message> {
         (vec((any::<u64>(), any_body()), 0..9), any::<(bool, u32, u64)>()).prop_map(|(entries, rest)| {
             let entry = |(seq, body)| FeedEntry { seq, body };
             let entries = entries.into_iter().map(entry).collect();
-            Message::Page(Page { entries, next: cursor(rest.2), more: rest.0, pull: rest.1 })
+            Message::Page(Page { entries, next: cursor(rest.2), more: rest.0, pull: rest.1, chain: None })
         }),
         (documents(), hashes(), hashes()).prop_map(|(document, have, hashes)| Message::Need(Need {
             document,
@@ -230,7 +236,7 @@ fn numbers_of_another_version_are_kept_as_they_came() {
 #[test]
 fn an_entry_takes_as_many_bytes_in_a_page_as_it_is_said_to() {
     let page = |entries| {
-        let page = Page { entries, next: cursor(1), more: false, pull: 1 };
+        let page = Page { entries, next: cursor(1), more: false, pull: 1, chain: None };
         codec::encode(&Message::Page(page)).expect("within bounds").len()
     };
     let entry =
@@ -284,6 +290,6 @@ fn unknown_fields_inside_a_page_are_skipped() {
     e.encode(cursor(42)).expect("vec").bool(false).expect("vec").u32(1).expect("vec");
     let bodies = [FeedBody::Report(report), FeedBody::Left(left), FeedBody::Other(900)];
     let entries = (40..).zip(bodies).map(|(seq, body)| FeedEntry { seq, body }).collect();
-    let page = Page { entries, next: cursor(42), more: false, pull: 1 };
+    let page = Page { entries, next: cursor(42), more: false, pull: 1, chain: None };
     assert_eq!(codec::decode(&frame), Ok(Message::Page(page)));
 }

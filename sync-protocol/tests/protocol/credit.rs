@@ -201,7 +201,7 @@ fn pages_wait_for_a_slow_reader() {
     let body =
         FeedBody::Changes(FeedChanges { changes: vec![vec![7; 200_000]; 4], ..crate::samples::changes() });
     let entries = vec![FeedEntry { seq: 50, body }];
-    let page = Page { entries, next: cursor(50), more: true, pull: 1 };
+    let page = Page { entries, next: cursor(50), more: true, pull: 1, chain: None };
     assert!(pair.server.writable());
     let mut sent = 0;
     while pair.server.page(page.clone()).is_ok() {

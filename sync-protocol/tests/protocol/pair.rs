@@ -168,7 +168,7 @@ impl Pair {
                 ServerEvent::Push(push) if self.answers_pushes => self.keep(push),
                 ServerEvent::Pull(pull) => {
                     let next = pull.cursor.unwrap_or(crate::samples::cursor(0));
-                    let page = Page { entries: Vec::new(), next, more: false, pull: pull.pull };
+                    let page = Page { entries: Vec::new(), next, more: false, pull: pull.pull, chain: None };
                     self.server.page(page).expect("room");
                 }
                 _ => {}

@@ -58,6 +58,7 @@ pub(crate) fn changes() -> FeedChanges {
         heads: vec![hash(2)],
         verdict: vec![0x77; 8],
         origin: None,
+        clock_ahead_ms: None,
     }
 }
 
@@ -83,8 +84,12 @@ fn page() -> Page {
     let scope = ScopeName::Caseload(PERSON);
     let documents = vec![ScopeDocument { document: document(9), heads: vec![hash(2)] }];
     let report = FeedReport { document: document(9), digest: Digest::from_bytes([6; 32]), body: None };
-    let reference =
-        FeedReference { kind: ReferenceKind::Payer, id: b"medicare".to_vec(), body: Some(vec![1, 2]) };
+    let reference = FeedReference {
+        kind: ReferenceKind::Payer,
+        id: b"medicare".to_vec(),
+        body: Some(vec![1, 2]),
+        origin: None,
+    };
     let elsewhere = FeedChanges { origin: Some(ClinicId::from_bytes([0xc2; 16])), ..changes() };
     let constant = FeedChanges { envelope: None, heads: Vec::new(), ..changes() };
     let bodies = [
@@ -99,7 +104,7 @@ fn page() -> Page {
         FeedBody::Other(900),
     ];
     let entries = (40..).zip(bodies).map(|(seq, body)| FeedEntry { seq, body }).collect();
-    Page { entries, next: cursor(48), more: true, pull: 3 }
+    Page { entries, next: cursor(48), more: true, pull: 3, chain: None }
 }
 
 fn hello() -> Hello {
@@ -132,6 +137,25 @@ fn welcome() -> Welcome {
 }
 
 /// Every message once, under the name the contract file uses.
+/// What only another clinic is told: the origin, the clock's lead, what came to be shared.
+fn page_between_clinics() -> Page {
+    let origin = Some(ClinicId::from_bytes([0xc2; 16]));
+    let whole = FeedChanges { clock_ahead_ms: Some(-12), ..changes() };
+    let announced = FeedChanges { changes: Vec::new(), origin, ..changes() };
+    let person =
+        FeedReference { kind: ReferenceKind::Person, id: vec![0xe1; 16], body: Some(vec![1, 2]), origin };
+    let documents = vec![ScopeDocument { document: document(9), heads: vec![hash(2)] }];
+    let shared = ScopeChange { scope: ScopeName::Site(SITE), documents };
+    let bodies = [
+        FeedBody::Changes(whole),
+        FeedBody::Changes(announced),
+        FeedBody::Reference(person),
+        FeedBody::Entered(shared),
+    ];
+    let entries = bodies.into_iter().zip(50..).map(|(body, seq)| FeedEntry { seq, body }).collect();
+    Page { entries, next: cursor(60), more: false, pull: 1, chain: Some(Digest::from_bytes([6; 32])) }
+}
+
 pub(crate) fn every_message() -> Vec<(&'static str, Message)> {
     let challenge = Challenge { nonce: [0x11; 32], versions: vec![1, 2], site: SITE, server_time: at(0) };
     let locked = Hello { person: None, receipted: None, cursor: None, ask_verdicts: false, ..hello() };
@@ -180,11 +204,15 @@ pub(crate) fn every_message() -> Vec<(&'static str, Message)> {
         ("push", Message::Push(Push { documents: vec![push(5, &[4]), replay] })),
         ("push-part", Message::Push(Push { documents: vec![part] })),
         ("receipt", Message::Receipt(Receipt { items: vec![item], position: position(43) })),
+        ("page-between-clinics", Message::Page(page_between_clinics())),
         ("refuse", Message::Refuse(refuse)),
         ("verdict", Message::Verdict(verdict())),
         ("pull", Message::Pull(pull)),
         ("page", Message::Page(page())),
-        ("page-empty", Message::Page(Page { entries: Vec::new(), next: cursor(46), more: false, pull: 3 })),
+        (
+            "page-empty",
+            Message::Page(Page { entries: Vec::new(), next: cursor(46), more: false, pull: 3, chain: None }),
+        ),
         ("need", Message::Need(Need { document: document(9), have: vec![hash(2)], hashes: vec![hash(3)] })),
         ("supply", Message::Supply(Supply { document: document(9), entries: vec![changes()], more: false })),
         ("fetch-report", Message::FetchReport(FetchReport { document: document(9) })),

@@ -285,6 +285,7 @@ fn appointment() -> FeedBody {
         kind: ReferenceKind::Appointment,
         id: VISIT.as_bytes().to_vec(),
         body: Some(body),
+        origin: None,
     })
 }
 
@@ -343,6 +344,7 @@ fn a_report_is_provisional_until_the_server_has_listed_the_day() {
         claim: None,
         patient: None,
         provider_history: None,
+        unheard: [].into(),
     };
     // The server's report: the same engine over the same inputs, and what only it knows.
     let publish = |rig: &mut Rig, clinic: &mut Clinic, confirmed: &Confirmed| {

@@ -399,6 +399,7 @@ impl Clinic {
             heads: push.heads.clone(),
             verdict: b"signed verdict".to_vec(),
             origin: None,
+            clock_ahead_ms: None,
         };
         self.pushes.iter().map(|push| FeedBody::Changes(changes(push))).collect()
     }
@@ -411,7 +412,7 @@ impl Clinic {
         }
         let pull = self.pulls.last().unwrap().pull;
         let next = Cursor { epoch: 1, epoch_id: self.epoch_id, seq: self.seq };
-        self.session.as_mut().unwrap().page(Page { entries, next, more: false, pull }).unwrap();
+        self.session.as_mut().unwrap().page(Page { entries, next, more: false, pull, chain: None }).unwrap();
         self.talk(rig);
     }
 

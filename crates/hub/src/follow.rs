@@ -1,0 +1,345 @@
+//! Following another clinic: the reader's end of a line between two servers.
+//!
+//! The machine is the one a tablet uses, with the site's key instead of a device's. What comes is taken in
+//! the order of the other's feed; how far it was taken moves only when everything before is durable here.
+//! Nothing here judges: what the origin admitted is admitted.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use chart::entropy::Entropy;
+use chart::ids::{ChangeHash, ClinicId, DocumentId};
+use chart::time::Timestamp;
+use ed25519_dalek::Signer;
+use store::StoreReader;
+use sync_protocol::message::{Cursor, FeedBody, Page, ScopeName, Supply};
+use sync_protocol::{Priority, Standing, TabletConfig, TabletEvent, TabletSession, VERSIONS};
+
+use crate::hub::{After, ConnectionId, Hub, HubError};
+use crate::import::{Taken, Trouble};
+use crate::limits::{ASKED_AGAIN_MAX, FOLLOWED_PAGE_BYTES, LINK_INBOX_MAX};
+use crate::links::{Item, Link, Place, SiteStatus};
+use crate::sites::{device_of, verdict_of};
+
+impl Hub {
+    /// A transport to a paired clinic was opened: begins to follow it. Takes the place of an older line.
+    /// Nothing that comes is taken before the other side has proved itself on the connection `beside`.
+    ///
+    /// # Errors
+    /// When the clinic is not paired with this one.
+    pub fn follow(
+        &mut self,
+        now: Timestamp,
+        reader: &dyn StoreReader,
+        clinic: ClinicId,
+        beside: ConnectionId,
+    ) -> Result<(), HubError> {
+        if self.directory.peer(clinic).is_none() {
+            return Err(HubError::Refused(format!("{clinic} is not paired with this clinic")));
+        }
+        let place = self.place_of(reader, clinic);
+        let cursor = place.map(|place| place.cursor);
+        let config = TabletConfig {
+            versions: VERSIONS.to_vec(),
+            site: clinic,
+            device: device_of(self.config.clinic),
+            person: None,
+            receipted: place.and_then(|place| place.proven()),
+            cursor,
+            scopes: vec![ScopeName::Site(self.config.clinic)],
+            features: Vec::new(),
+            app: "gaitway".to_owned(),
+            ask_verdicts: false,
+        };
+        let session = TabletSession::new(config, now);
+        self.lines
+            .links
+            .insert(clinic, Link { session, beside, inbox: VecDeque::new(), asked: BTreeMap::new() });
+        self.lines.followed.entry(clinic).or_default().welcomed = false;
+        Ok(())
+    }
+
+    /// Takes a frame from a clinic that is followed.
+    pub fn handle_followed(
+        &mut self,
+        now: Timestamp,
+        entropy: &mut dyn Entropy,
+        reader: &dyn StoreReader,
+        clinic: ClinicId,
+        frame: &[u8],
+    ) {
+        self.metrics.bytes_in += frame.len() as u64;
+        let Some(link) = self.lines.links.get_mut(&clinic) else { return };
+        link.session.handle_message(now, frame);
+        self.drain_link(now, clinic);
+        self.take_inboxes(entropy, reader);
+    }
+
+    /// The next frame for a clinic that is followed.
+    pub fn poll_follow(&mut self) -> Option<(ClinicId, Vec<u8>)> {
+        let next = |(clinic, link): (&ClinicId, &mut Link)| Some((*clinic, link.session.poll_transmit()?));
+        let (clinic, frame) = self.lines.links.iter_mut().find_map(next)?;
+        self.metrics.bytes_out += frame.len() as u64;
+        Some((clinic, frame))
+    }
+
+    /// Whether a line to a clinic is open; one that is not should be closed and opened again later.
+    pub fn is_following(&self, clinic: ClinicId) -> bool {
+        self.lines.links.get(&clinic).is_some_and(|link| !link.session.is_closed())
+    }
+
+    /// Whether the line beside a connection is the one over which a clinic is followed, and is open.
+    pub fn is_following_beside(&self, clinic: ClinicId, beside: ConnectionId) -> bool {
+        self.is_following(clinic) && self.lines.links.get(&clinic).is_some_and(|link| link.beside == beside)
+    }
+
+    /// The transport to a clinic is gone, with the connection `beside` it. What was not taken comes again.
+    pub fn follow_lost(&mut self, clinic: ClinicId, beside: ConnectionId) {
+        // A newer line may have taken its place.
+        if self.lines.links.get(&clinic).is_some_and(|link| link.beside == beside) {
+            self.unfollow(clinic);
+        }
+    }
+
+    pub(crate) fn unfollow(&mut self, clinic: ClinicId) {
+        self.lines.links.remove(&clinic);
+        self.lines.followed.entry(clinic).or_default().welcomed = false;
+    }
+
+    /// Whether whoever is at the other end of a line has proved to be that clinic.
+    fn is_proven(&self, clinic: ClinicId) -> bool {
+        let beside = self.lines.links.get(&clinic).and_then(|link| self.connections.get(&link.beside));
+        beside.is_some_and(|connection| connection.site == Some(clinic))
+    }
+
+    /// How this clinic stands with every clinic it is paired with.
+    pub fn sites(&self) -> Vec<SiteStatus> {
+        let paired = self.directory.peers.values().filter(|peer| peer.ended_at.is_none());
+        let row = |peer: &chart::reference::Peer| {
+            let followed = self.lines.followed.get(&peer.clinic).cloned().unwrap_or_default();
+            SiteStatus {
+                clinic: peer.clinic,
+                name: peer.name.clone(),
+                connected: followed.welcomed && self.is_following(peer.clinic),
+                heard_at: followed.heard_at,
+                caught_up_at: followed.caught_up_at,
+                trouble: followed.trouble,
+            }
+        };
+        paired.map(row).collect()
+    }
+
+    pub(crate) fn links_timeout(&mut self, now: Timestamp) {
+        let clinics: Vec<ClinicId> = self.lines.links.keys().copied().collect();
+        for clinic in clinics {
+            if let Some(link) = self.lines.links.get_mut(&clinic) {
+                link.session.handle_timeout(now);
+            }
+            self.drain_link(now, clinic);
+        }
+    }
+
+    pub(crate) fn links_poll_timeout(&self) -> Option<(Timestamp, &'static str)> {
+        self.lines.links.values().filter_map(|link| link.session.poll_timeout()).min()
+    }
+
+    fn drain_link(&mut self, now: Timestamp, clinic: ClinicId) {
+        while let Some(event) = self.lines.links.get_mut(&clinic).and_then(|link| link.session.poll_event()) {
+            let followed = self.lines.followed.entry(clinic).or_default();
+            followed.heard_at = Some(now);
+            match event {
+                TabletEvent::Sign { statement } => {
+                    let signature = self.signer.sign(&statement).to_bytes();
+                    if let Some(link) = self.lines.links.get_mut(&clinic) {
+                        link.session.prove(now, signature);
+                    }
+                }
+                TabletEvent::Welcomed(welcome) => {
+                    followed.welcomed = true;
+                    followed.trouble = None;
+                    if welcome.standing == Standing::Rewound {
+                        // The other's record was put back: its places mean something else from here on.
+                        followed.place = None;
+                    }
+                    let cursor = followed.place.map(|place| place.cursor);
+                    self.pull_from(clinic, cursor);
+                }
+                TabletEvent::Page(page) => self.queue_page(now, clinic, page),
+                TabletEvent::Supply(supply) => self.note_supply(clinic, supply),
+                TabletEvent::Failed(failure) => {
+                    if failure.fatal {
+                        followed.welcomed = false;
+                    }
+                    followed.trouble = Some(failure.sentence);
+                }
+                TabletEvent::Revoked(revoked) => followed.trouble = Some(revoked.sentence),
+                TabletEvent::Receipted { .. }
+                | TabletEvent::Refused(_)
+                | TabletEvent::Verdict(_)
+                | TabletEvent::Report(_)
+                | TabletEvent::ServerNeeds(_) => {}
+            }
+        }
+    }
+
+    fn pull_from(&mut self, clinic: ClinicId, cursor: Option<Cursor>) {
+        let scopes = vec![ScopeName::Site(self.config.clinic)];
+        if let Some(link) = self.lines.links.get_mut(&clinic) {
+            let page = u32::try_from(FOLLOWED_PAGE_BYTES).unwrap_or(u32::MAX);
+            _ = link.session.pull(cursor, scopes, Priority::Today, page, true);
+        }
+    }
+
+    fn queue_page(&mut self, now: Timestamp, clinic: ClinicId, page: Page) {
+        if !page.more {
+            self.lines.followed.entry(clinic).or_default().caught_up_at = Some(now);
+        }
+        let Some(link) = self.lines.links.get_mut(&clinic) else { return };
+        for entry in page.entries {
+            match entry.body {
+                FeedBody::Changes(changes) => link.inbox.push_back(Item::Changes(Box::new(changes))),
+                FeedBody::Reference(reference) => link.inbox.push_back(Item::Reference(reference)),
+                FeedBody::Entered(change) => {
+                    for document in change.documents {
+                        let heads = document.heads.into_iter().collect();
+                        link.inbox.push_back(Item::Wait(document.document, heads));
+                    }
+                }
+                FeedBody::Report(_) | FeedBody::Verdict(_) | FeedBody::Left(_) | FeedBody::Other(_) => {}
+            }
+        }
+        link.inbox.push_back(Item::Through(Place { cursor: page.next, chain: page.chain }));
+        if link.inbox.len() > LINK_INBOX_MAX {
+            self.end_link(clinic, "more came than can be taken in; it is asked for again");
+        }
+    }
+
+    fn note_supply(&mut self, clinic: ClinicId, supply: Supply) {
+        let Some(link) = self.lines.links.get_mut(&clinic) else { return };
+        let Some(asked) = link.asked.get_mut(&supply.document) else { return };
+        asked.supplied.extend(supply.entries);
+        asked.answered |= !supply.more;
+    }
+
+    fn end_link(&mut self, clinic: ClinicId, sentence: &str) {
+        self.unfollow(clinic);
+        self.lines.followed.entry(clinic).or_default().trouble = Some(sentence.to_owned());
+    }
+
+    /// Takes what the inboxes hold, each in its order, as far as it can be taken.
+    pub(crate) fn take_inboxes(&mut self, entropy: &mut dyn Entropy, reader: &dyn StoreReader) {
+        if self.read_only.is_some() {
+            return;
+        }
+        let clinics: Vec<ClinicId> =
+            self.lines.links.keys().copied().filter(|clinic| self.is_proven(*clinic)).collect();
+        for clinic in clinics {
+            while let Some(item) = self.next_item(clinic) {
+                match self.take_item(entropy, reader, clinic, &item) {
+                    Ok(true) => {}
+                    Ok(false) => {
+                        if let Some(link) = self.lines.links.get_mut(&clinic) {
+                            link.inbox.push_front(item);
+                        }
+                        break;
+                    }
+                    Err(trouble) => {
+                        self.metrics.links_failed += 1;
+                        self.end_link(clinic, &trouble.to_string());
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    fn next_item(&mut self, clinic: ClinicId) -> Option<Item> {
+        self.lines.links.get_mut(&clinic)?.inbox.pop_front()
+    }
+
+    /// Takes one thing; `false` while it has to wait.
+    fn take_item(
+        &mut self,
+        entropy: &mut dyn Entropy,
+        reader: &dyn StoreReader,
+        clinic: ClinicId,
+        item: &Item,
+    ) -> Result<bool, Trouble> {
+        match item {
+            Item::Changes(changes) if changes.changes.is_empty() => {
+                let (_, hashes) = verdict_of(changes).ok_or(Trouble::Unreadable)?;
+                if !self.is_admission(changes)? {
+                    return self.take_note_of(entropy, reader, clinic, changes).map(|()| true);
+                }
+                if self.all_known(reader, changes.document, &hashes)? {
+                    return Ok(matches!(self.honour(reader, clinic, changes)?, Taken::Done));
+                }
+                self.wait_for(entropy, reader, clinic, changes.document, &hashes)
+            }
+            Item::Changes(changes) => match self.take_changes(entropy, reader, clinic, changes)? {
+                Taken::Done => Ok(true),
+                Taken::Later => Ok(false),
+                Taken::Lacks(missing) => {
+                    self.wait_for(entropy, reader, clinic, changes.document, &missing)?;
+                    Ok(false)
+                }
+            },
+            Item::Wait(document, hashes) => self.wait_for(entropy, reader, clinic, *document, hashes),
+            Item::Reference(reference) => {
+                self.take_reference(entropy, reader, clinic, reference).map(|()| true)
+            }
+            Item::Through(place) => {
+                self.push_after(After::Taken(clinic, *place));
+                Ok(true)
+            }
+        }
+    }
+
+    /// Whether these changes of a document are here or on their way into the log; asks for those that are
+    /// not, and takes what was supplied.
+    fn wait_for(
+        &mut self,
+        entropy: &mut dyn Entropy,
+        reader: &dyn StoreReader,
+        clinic: ClinicId,
+        document: DocumentId,
+        hashes: &BTreeSet<ChangeHash>,
+    ) -> Result<bool, Trouble> {
+        while let Some(part) = self
+            .lines
+            .links
+            .get_mut(&clinic)
+            .and_then(|link| link.asked.get_mut(&document)?.supplied.pop_front())
+        {
+            match self.take_changes(entropy, reader, clinic, &part)? {
+                Taken::Done => {}
+                Taken::Lacks(_) => return Err(Trouble::Incomplete),
+                Taken::Later => {
+                    let link = self.lines.links.get_mut(&clinic);
+                    if let Some(asked) = link.and_then(|link| link.asked.get_mut(&document)) {
+                        asked.supplied.push_front(part);
+                    }
+                    return Ok(false);
+                }
+            }
+        }
+        let (missing, have) = self.lacking(reader, document, hashes)?;
+        let Some(link) = self.lines.links.get_mut(&clinic) else { return Ok(false) };
+        let asked = link.asked.entry(document).or_default();
+        if missing.is_empty() {
+            if asked.answered || asked.times == 0 {
+                link.asked.remove(&document);
+            }
+            return Ok(true);
+        }
+        if asked.times > 0 && !asked.answered {
+            return Ok(false);
+        }
+        asked.times += 1;
+        asked.answered = false;
+        if asked.times > ASKED_AGAIN_MAX {
+            return Err(Trouble::Withheld);
+        }
+        link.session.need(document, have, missing).map_err(|_| Trouble::Closed)?;
+        Ok(false)
+    }
+}

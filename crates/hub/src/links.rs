@@ -1,0 +1,116 @@
+//! What is held of lines to other clinics: plain state, nothing that must survive.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use chart::ids::{ChangeHash, ClinicId, Digest, DocumentId};
+use chart::time::Timestamp;
+use session_note::admission::Submitted;
+use sync_protocol::TabletSession;
+use sync_protocol::message::{Cursor, FeedChanges, FeedReference, LogPosition};
+
+use crate::connection::ConnectionId;
+use crate::entry::Verdict;
+use crate::ledger::WorkNote;
+
+/// Everything that concerns other clinics.
+#[derive(Default)]
+pub(crate) struct Lines {
+    /// Lines to clinics that are followed.
+    pub(crate) links: BTreeMap<ClinicId, Link>,
+    /// What is remembered of clinics that are followed.
+    pub(crate) followed: BTreeMap<ClinicId, Followed>,
+    /// Durable work of other clinics whose verdicts are to be written.
+    pub(crate) imports: Vec<Import>,
+    /// Places of other clinics' feeds that are followed once no import waits.
+    pub(crate) taken: Vec<(ClinicId, Place)>,
+    /// Clinics whose place in the feed is to be kept.
+    pub(crate) cursors_due: BTreeSet<ClinicId>,
+}
+
+/// How far another clinic's feed was taken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) cursor: Cursor,
+    /// The chain value there, if the other clinic told it.
+    pub(crate) chain: Option<Digest>,
+}
+
+impl Place {
+    /// The place with its proof.
+    pub(crate) fn proven(self) -> Option<LogPosition> {
+        let Cursor { epoch, epoch_id, seq } = self.cursor;
+        self.chain.map(|chain| LogPosition { epoch, epoch_id, seq, chain })
+    }
+}
+
+/// A line to a clinic that is followed.
+pub(crate) struct Link {
+    pub(crate) session: TabletSession,
+    /// The connection over the same transport on which the other side follows this clinic, and so proves
+    /// who it is.
+    pub(crate) beside: ConnectionId,
+    pub(crate) inbox: VecDeque<Item>,
+    /// Documents of which changes were asked for.
+    pub(crate) asked: BTreeMap<DocumentId, Asked>,
+}
+
+/// Something of the feed that waits its turn.
+pub(crate) enum Item {
+    Changes(Box<FeedChanges>),
+    Reference(FeedReference),
+    /// These changes of a document must be here before what follows.
+    Wait(DocumentId, BTreeSet<ChangeHash>),
+    /// Everything up to here was taken.
+    Through(Place),
+}
+
+/// Changes of a document that were asked for.
+#[derive(Default)]
+pub(crate) struct Asked {
+    pub(crate) supplied: VecDeque<FeedChanges>,
+    pub(crate) answered: bool,
+    pub(crate) times: usize,
+}
+
+/// How this clinic stands with another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SiteStatus {
+    /// The other clinic.
+    pub clinic: ClinicId,
+    /// What people call it.
+    pub name: String,
+    /// Whether a line to it is open and both sides proved who they are.
+    pub connected: bool,
+    /// When it was last heard, by this server's clock.
+    pub heard_at: Option<Timestamp>,
+    /// When everything it had was last here, by this server's clock.
+    pub caught_up_at: Option<Timestamp>,
+    /// Why the last line ended, or what keeps it back; one sentence without patient words.
+    pub trouble: Option<String>,
+}
+
+/// What is remembered of a clinic that is followed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Followed {
+    pub(crate) place: Option<Place>,
+    pub(crate) heard_at: Option<Timestamp>,
+    pub(crate) caught_up_at: Option<Timestamp>,
+    pub(crate) welcomed: bool,
+    pub(crate) trouble: Option<String>,
+}
+
+/// Another clinic's work on its way into this one's record.
+#[derive(Clone, Debug)]
+pub(crate) struct Import {
+    pub(crate) document: DocumentId,
+    pub(crate) note: WorkNote,
+    pub(crate) received_at: chart::time::Timestamp,
+    pub(crate) clock_ahead_ms: i64,
+    pub(crate) changes: Vec<Submitted>,
+    /// Which of its changes the verdict is written for.
+    pub(crate) honoured: Vec<ChangeHash>,
+    pub(crate) verdict: Box<Verdict>,
+    pub(crate) origin: ClinicId,
+    /// Its entry, once that is durable.
+    pub(crate) seq: u64,
+}

@@ -1,0 +1,214 @@
+//! Another clinic as a reader: who it is, what it is let see, and how that travels.
+//!
+//! What this clinic received itself travels whole. What it has from elsewhere is only announced, by its
+//! hashes and its origin's signed verdict: the reader asks for what it lacks. So nothing travels in circles,
+//! no body travels twice, and a clinic that lost its record is offered its own work again.
+
+use std::collections::BTreeSet;
+
+use chart::entropy::Entropy;
+use chart::ids::{ClinicId, DeviceId, Digest, DocumentId, PersonId};
+use chart::reference::{Reference, Scope};
+use chart::time::Timestamp;
+use ed25519_dalek::{Signature, VerifyingKey};
+use store::StoreReader;
+use sync_protocol::message::{
+    FeedBody, FeedChanges, FeedReference, Hello, ScopeChange, ScopeDocument, ScopeName,
+};
+use sync_protocol::{Acceptance, DocumentKind, ErrorCode, ReferenceKind};
+
+use crate::entry::{self, Head, Places, ReferenceHead, Verdict, Work};
+use crate::feed::envelope_of;
+use crate::hub::{ConnectionId, Hub, set_of};
+use crate::keys;
+use crate::ledger::Fate;
+use crate::limits::CONNECTIONS_PER_DEVICE_MAX;
+use crate::record::{Opened, RecordError};
+use crate::resident::fate_of;
+
+/// The name under which a clinic's site greets, where a tablet says its device.
+pub(crate) fn device_of(clinic: ClinicId) -> DeviceId {
+    DeviceId::from_bytes(*clinic.as_bytes())
+}
+
+/// The key a clinic's site proves itself and signs with.
+pub(crate) fn site_key(text: &str) -> Option<VerifyingKey> {
+    let key = Digest::parse(text).ok()?;
+    VerifyingKey::from_bytes(key.as_bytes()).ok()
+}
+
+impl Hub {
+    /// The paired clinic a greeting claims to come from.
+    pub(crate) fn greeting_site(&self, hello: &Hello) -> Option<ClinicId> {
+        let clinic = ClinicId::from_bytes(*hello.device.as_bytes());
+        self.directory.peers.contains_key(&clinic).then_some(clinic)
+    }
+
+    pub(crate) fn greet_site(
+        &mut self,
+        now: Timestamp,
+        entropy: &mut dyn Entropy,
+        reader: &dyn StoreReader,
+        connection: ConnectionId,
+        (clinic, hello): (ClinicId, &Hello),
+        statement: &[u8],
+    ) {
+        let Some(peer) = self.directory.peer(clinic) else {
+            let sentence = "this clinic is not paired with yours any more";
+            return self.turn_away(connection, ErrorCode::DeviceRevoked, sentence);
+        };
+        let proven = site_key(&peer.public_key)
+            .is_some_and(|key| key.verify_strict(statement, &Signature::from_bytes(&hello.proof)).is_ok());
+        if !proven {
+            return self.turn_away(connection, ErrorCode::ProofRefused, "the clinic's proof does not hold");
+        }
+        let Ok(standing) = self.standing(entropy, reader, hello) else {
+            let sentence = "the clinic's record could not be read; please try again";
+            return self.turn_away(connection, ErrorCode::Internal, sentence);
+        };
+        let same = |other: &crate::connection::Connection| other.site == Some(clinic);
+        if let Some(oldest) =
+            crate::connection::one_too_many(&self.connections, CONNECTIONS_PER_DEVICE_MAX - 1, same)
+        {
+            self.turn_away(oldest, ErrorCode::Busy, "this clinic has opened newer connections");
+        }
+        let acceptance = Acceptance {
+            tip: self.position(),
+            standing,
+            backup_covers_through: None,
+            features: Vec::new(),
+            scopes: vec![ScopeName::Site(clinic)],
+        };
+        let vault = &self.record.vault;
+        let follows = vec![keys::references(vault), keys::scope(vault, Scope::Site(clinic))];
+        if let Some(state) = self.connections.get_mut(&connection) {
+            state.device = Some(hello.device);
+            state.site = Some(clinic);
+            state.clock_ahead_ms = hello.device_time.since_ms(now);
+            state.scopes = BTreeSet::from([Scope::Site(clinic)]);
+            state.follows = follows;
+            state.session.accept(now, acceptance);
+        }
+        // What came over the line beside it may be taken from here on.
+        self.take_inboxes(entropy, reader);
+    }
+
+    /// An entry of the feed as another clinic gets it.
+    pub(crate) fn body_for_site(
+        &mut self,
+        reader: &dyn StoreReader,
+        opened: &Opened,
+        clinic: ClinicId,
+    ) -> Result<Option<FeedBody>, RecordError> {
+        match (&opened.head, opened.document) {
+            (Some(Head::Verdict(verdict)), Some(document)) => {
+                self.verdict_for_site(reader, document, verdict).map(Some)
+            }
+            (Some(Head::Places(places)), Some(document)) => {
+                self.entered_site(reader, document, places, clinic)
+            }
+            (Some(Head::Reference(head)), None) => self.reference_for_site(reader, opened, head, clinic),
+            _ => Ok(None),
+        }
+    }
+
+    fn verdict_for_site(
+        &mut self,
+        reader: &dyn StoreReader,
+        document: DocumentId,
+        verdict: &Verdict,
+    ) -> Result<FeedBody, RecordError> {
+        let opened = match verdict.work {
+            0 => None,
+            work => self.record.open(reader, work)?,
+        };
+        let work = match opened.as_ref().and_then(|opened| opened.head.clone()) {
+            Some(Head::Work(work)) => Some(work),
+            _ => None,
+        };
+        let admitted = fate_of(verdict.outcome, verdict.reason) == Fate::Admitted;
+        Ok(FeedBody::Changes(match (opened, work) {
+            (Some(opened), Some(work)) if admitted && work.origin.is_none() => {
+                let whole = self.changes_body(reader, &opened, document, &work, verdict)?;
+                FeedChanges { clock_ahead_ms: Some(work.clock_ahead_ms), ..whole }
+            }
+            (_, work) => announced(document, work.as_ref(), verdict),
+        }))
+    }
+
+    fn entered_site(
+        &mut self,
+        reader: &dyn StoreReader,
+        document: DocumentId,
+        places: &Places,
+        clinic: ClinicId,
+    ) -> Result<Option<FeedBody>, RecordError> {
+        let mut entered = places.sites_entered.iter().flatten();
+        if !entered.any(|id| *id.as_slice() == *clinic.as_bytes()) {
+            return Ok(None);
+        }
+        let heads = self.admitted_heads(reader, document)?;
+        let documents = vec![ScopeDocument { document, heads }];
+        Ok(Some(FeedBody::Entered(ScopeChange { scope: ScopeName::Site(clinic), documents })))
+    }
+
+    fn reference_for_site(
+        &mut self,
+        reader: &dyn StoreReader,
+        opened: &Opened,
+        head: &ReferenceHead,
+        clinic: ClinicId,
+    ) -> Result<Option<FeedBody>, RecordError> {
+        let origin = head.origin.map(|origin| ClinicId::from_bytes(*origin));
+        let body = self.record.body(reader, opened)?;
+        let travels = serde_json::from_slice(&body)
+            .is_ok_and(|reference| origin != Some(clinic) && self.travels(&reference, clinic));
+        Ok(travels.then(|| {
+            let kind = ReferenceKind::from_number(head.kind);
+            FeedBody::Reference(FeedReference { kind, id: head.id.to_vec(), body: Some(body), origin })
+        }))
+    }
+
+    /// Whether another clinic is told a piece of reference data. Of patients it is told what it shares.
+    fn travels(&self, reference: &Reference, clinic: ClinicId) -> bool {
+        let shares = |patient| self.directory.sites_of(self.config.clinic, Some(patient)).contains(&clinic);
+        match reference {
+            Reference::Person(_)
+            | Reference::Device(_)
+            | Reference::Settings(_)
+            | Reference::Peer(_)
+            | Reference::DayClosed(_) => true,
+            Reference::Sharing(sharing) => {
+                sharing.home == self.config.clinic || sharing.others(self.config.clinic).contains(&clinic)
+            }
+            // The file is told by the clinic that keeps it.
+            Reference::Patient(patient) => shares(patient.id),
+            Reference::Appointment(_) | Reference::Claim(_) => false,
+        }
+    }
+}
+
+/// A verdict without the work: its reader asks for what it lacks.
+fn announced(document: DocumentId, work: Option<&Work>, verdict: &Verdict) -> FeedChanges {
+    let id = |id: Option<entry::Id>| id.map_or([0; 16], |id| *id);
+    FeedChanges {
+        document,
+        kind: DocumentKind::from_number(work.map_or(0, |work| u16::from(work.kind))),
+        person: PersonId::from_bytes(id(work.map(|work| work.person))),
+        device: DeviceId::from_bytes(id(work.map(|work| work.device))),
+        received_at: Timestamp::from_unix_ms(work.map_or(0, |work| work.received_at_ms)),
+        changes: Vec::new(),
+        envelope: work.map(envelope_of),
+        heads: work.map(|work| entry::change_hashes(&work.heads)).unwrap_or_default(),
+        verdict: minicbor::to_vec(entry::at_origin(verdict)).unwrap_or_default(),
+        origin: verdict.origin.map(|origin| ClinicId::from_bytes(*origin.clinic)),
+        clock_ahead_ms: None,
+    }
+}
+
+/// The verdict of a piece of the feed and the changes it is about.
+pub(crate) fn verdict_of(changes: &FeedChanges) -> Option<(Verdict, BTreeSet<chart::ids::ChangeHash>)> {
+    let verdict: Verdict = minicbor::decode(&changes.verdict).ok()?;
+    let hashes = set_of(&entry::change_hashes(&verdict.hashes));
+    Some((verdict, hashes))
+}
