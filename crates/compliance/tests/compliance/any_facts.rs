@@ -287,8 +287,12 @@ fn choose_all(facts: &mut Facts, choose: &mut dyn FnMut(&[BTreeSet<VersionId>]) 
     facts.patient_day.iter_mut().chain(&mut facts.provider_day).for_each(|one| slice(one, choose));
 }
 
-/// The same facts with a version of its own for every side, so that an alternative names its sides.
+/// The same facts with a version of its own for every side, so that an alternative names its sides, and with
+/// every note there once, as a note has one discipline.
 fn with_versions(mut facts: Facts) -> Facts {
+    for (slice, n) in facts.patient_day.iter_mut().chain(&mut facts.provider_day).zip(100u8..) {
+        slice.document = DocumentId::from_bytes([n; 16]);
+    }
     fn number<T>(fact: &mut Fact<T>, next: &mut u16) {
         if let Fact::Disputed(sides) = fact {
             for side in sides {
