@@ -159,8 +159,9 @@ impl Resident {
         self.ledger.changes.values().all(|known| known.seq.is_some() && settled(known))
     }
 
-    /// The snapshot to keep, verified by loading it; `None` while work waits or if it does not load.
-    pub(crate) fn snapshot(&self, chain: Chain) -> Option<Vec<u8>> {
+    /// The snapshot to keep of the log up to an entry, verified by loading it; `None` while work waits or if
+    /// it does not load.
+    pub(crate) fn snapshot(&self, through: u64, chain: Chain) -> Option<Vec<u8>> {
         if !self.is_settled() || self.unshowable {
             return None;
         }
@@ -171,7 +172,7 @@ impl Resident {
         }
         let snapshot = Snapshot {
             format: SNAPSHOT_FORMAT,
-            through: self.ledger.through,
+            through,
             chain: Hash::from(chain.0),
             kind: self.note.kind().number(),
             note: note.into(),

@@ -203,7 +203,8 @@ impl Hub {
             lost.push(receipted.epoch_id);
         }
         if let Some(cursor) = &hello.cursor
-            && !on_this_branch(reader, cursor, self.tip.seq)
+            // What was just written can be read, and served, before the owner says that it was.
+            && !on_this_branch(reader, cursor, self.tip.seq.max(reader.tip().seq))
         {
             lost.push(cursor.epoch_id);
         }

@@ -242,9 +242,11 @@ impl Hub {
         for document in due {
             let name = keys::snapshot(&self.record.vault, document);
             let Some(resident) = self.residents.get_mut(document) else { continue };
-            let through = resident.ledger.through;
+            // At rest everything of the document is in the log as far as it goes: the verdicts too, without
+            // which a restored log would not vouch for what is in the snapshot.
+            let through = self.tip.seq;
             let Ok(Some(entry)) = reader.entry(through) else { continue };
-            let Some(snapshot) = resident.snapshot(entry.chain) else { continue };
+            let Some(snapshot) = resident.snapshot(through, entry.chain) else { continue };
             resident.snapshot_through = through;
             if let Some(sealed) = self.record.seal_kept(entropy, document, &snapshot) {
                 self.keep.push((name, Some(sealed)));

@@ -882,3 +882,61 @@ fn exactly_the_reports_that_read_what_changed_are_published_again() {
     check(&mut clinic, "other rules", [true; 4]);
     assert_eq!(published(&clinic), 4);
 }
+
+#[test]
+fn a_snapshot_vouches_for_nothing_that_a_record_put_back_has_not_decided() {
+    let (mut clinic, mut a, _) = two_therapists();
+    let mut line = a.connect(&mut clinic, a.caseload());
+    clinic.hold_commits = true;
+    let push = a.does(&open_visit(a.author.person));
+    line.push(&mut clinic, &a, push);
+    // The work is durable and its verdict is not: this far goes the copy.
+    assert!(clinic.commit());
+    let mut copy = clinic.store.clone();
+    let mut kept = Vec::new();
+    loop {
+        let worked = clinic.hub.work(&mut clinic.entropy, &clinic.store, 1);
+        kept.extend(clinic.hub.poll_keep());
+        if !clinic.commit() && !worked {
+            break;
+        }
+    }
+    kept.extend(clinic.hub.poll_keep());
+    assert!(!kept.is_empty(), "a snapshot was kept");
+    copy.keep(&kept).unwrap();
+    // Put back to the copy, the clinic decides otherwise: the author may no longer write.
+    clinic.store = copy;
+    clinic.hub = Hub::open(config(), &clinic.store).unwrap();
+    clinic.hold_commits = false;
+    let mut person = clinic.hub.directory().people[&a.author.person].clone();
+    person.roles = [Role::FrontDesk].into();
+    clinic.put(Reference::Person(person));
+    let note = clinic.hub.note(&clinic.store, VISIT).unwrap().unwrap();
+    assert!(note.history.is_empty(), "what is held is not shown");
+    clinic.restart();
+    let note = clinic.hub.note(&clinic.store, VISIT).unwrap().unwrap();
+    assert!(note.history.is_empty(), "nor after a restart");
+}
+
+#[test]
+fn a_reader_who_is_ahead_of_a_commit_in_flight_is_not_told_that_the_record_was_put_back() {
+    let (mut clinic, mut a, mut b) = two_therapists();
+    let mut line = a.connect(&mut clinic, a.caseload());
+    let push = a.does(&open_visit(a.author.person));
+    line.push(&mut clinic, &a, push);
+    clinic.hold_commits = true;
+    let push = a.does(&start());
+    line.push(&mut clinic, &a, push);
+    // Written, readable, and the hub has not been told.
+    let batch = clinic.hub.poll_commit().unwrap();
+    let first = clinic.store.commit(&batch).unwrap();
+    let tip = clinic.store.tip();
+    b.cursor = Some(Cursor { epoch: tip.epoch, epoch_id: tip.epoch_id, seq: tip.seq });
+    let line = b.connect(&mut clinic, b.caseload());
+    let standing = line.events.iter().find_map(|event| match event {
+        TabletEvent::Welcomed(welcome) => Some(welcome.standing),
+        _ => None,
+    });
+    assert_eq!(standing, Some(Standing::Continues));
+    clinic.hub.committed(&clinic.store, first);
+}
