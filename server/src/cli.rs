@@ -3,6 +3,7 @@
 //! Errors are one sentence on the standard error; the exit code is 2 when the command line is wrong and 1
 //! when something did not work.
 
+mod caseload;
 mod enter;
 mod explain;
 mod files;
@@ -52,6 +53,9 @@ enum Command {
     /// Pairs with other clinics, lists them, shares patients with them
     #[command(subcommand)]
     Site(site::SiteCommand),
+    /// Hands patients from one therapist's caseload to another's
+    #[command(subcommand)]
+    Caseload(caseload::CaseloadCommand),
     /// Lists, shows, releases and rejects work that is held back
     #[command(subcommand)]
     Quarantine(quarantine::QuarantineCommand),
@@ -99,6 +103,7 @@ fn run(cli: Cli) -> Outcome {
         Command::Setting(args) => enter::setting(args),
         Command::Device(args) => remote::device(args),
         Command::Site(args) => site::site(args),
+        Command::Caseload(args) => caseload::caseload(args),
         Command::Quarantine(args) => quarantine::quarantine(args),
         Command::Token(args) => remote::token(&args),
         Command::Status(args) => remote::status(&args),

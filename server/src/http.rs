@@ -5,6 +5,7 @@
 
 mod admin;
 mod body;
+mod caseload;
 mod enrol;
 mod fault;
 mod guard;
@@ -37,6 +38,7 @@ pub fn router(app: Arc<App>) -> Router {
         .nest("/v1/admin", admin::routes())
         .nest("/v1/admin/quarantine", quarantine::routes())
         .nest("/v1/admin/sites", sites::routes())
+        .nest("/v1/admin/caseload", caseload::routes())
         .merge(review::routes())
         .route("/v1/enrol", routing::post(enrol::enrol))
         .route("/v1/sites/pair", routing::post(site::pair))

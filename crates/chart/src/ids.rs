@@ -77,6 +77,7 @@ id_type!(/** A goal of an episode. */ GoalId, "a goal id");
 id_type!(/** A smaller entry of a note: a measure, a comment, a signature, an amendment. */
     EntryId, "an entry id");
 id_type!(/** One command a person gave. */ CommandId, "a command id");
+id_type!(/** One handing over of patients. */ TransferId, "a transfer id");
 id_type!(/** One push of work from a tablet. */ PushId, "a push id");
 id_type!(/** The random half of a log epoch's name. */ EpochId, "an epoch id");
 

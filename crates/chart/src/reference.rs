@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::claim::ClaimFacts;
 use crate::code::{Discipline, PayerId};
-use crate::ids::{ClinicId, DeviceId, DocumentId, PatientId, PersonId};
+use crate::ids::{ClinicId, DeviceId, DocumentId, PatientId, PersonId, TransferId};
 use crate::patient_file::PatientFile;
 use crate::time::{ClockTime, Timestamp};
 
@@ -232,6 +232,36 @@ impl Sharing {
     }
 }
 
+/// Patients who go from one therapist's caseload to another's, in one act. The newest word on an act stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transfer {
+    /// The act: done twice, it is done once.
+    pub id: TransferId,
+    /// Who moves.
+    pub patients: BTreeSet<PatientId>,
+    /// Whose caseload they leave.
+    pub from: PersonId,
+    /// Whose caseload they enter, at once.
+    pub to: PersonId,
+    /// When they leave the first: what that person writes about them later waits for a supervisor.
+    pub from_when: Timestamp,
+    /// Unsigned notes of the first that stay theirs to finish.
+    #[serde(default)]
+    pub finishes: BTreeSet<DocumentId>,
+    /// Who decided it.
+    pub by: PersonId,
+    /// Why.
+    pub reason: String,
+    /// When it was decided, by the server's clock.
+    pub at: Timestamp,
+    /// Whether the time has come and the first has left.
+    #[serde(default)]
+    pub left: bool,
+    /// Whether every note has been given its new place since.
+    #[serde(default)]
+    pub settled: bool,
+}
+
 /// One piece of reference data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -254,6 +284,8 @@ pub enum Reference {
     Sharing(Sharing),
     /// A clinic's charting of some days is complete.
     DayClosed(DayClosed),
+    /// A caseload was handed over.
+    Transfer(Transfer),
 }
 
 /// What a tablet follows: the feed is cut by these.

@@ -12,6 +12,7 @@ use sync_protocol::ReferenceKind;
 
 use crate::entry::{
     Audit, CLAIM_KIND, CLOSED_KIND, DEVICE_KIND, Head, Id, PEER_KIND, ReferenceHead, SHARING_KIND,
+    TRANSFER_KIND,
 };
 use crate::hub::{After, Code, Enrolment, Hub, HubError, Ticket};
 use crate::keys;
@@ -155,7 +156,8 @@ impl Hub {
             | Reference::Claim(_)
             | Reference::Peer(_)
             | Reference::Sharing(_)
-            | Reference::DayClosed(_) => Vec::new(),
+            | Reference::DayClosed(_)
+            | Reference::Transfer(_) => Vec::new(),
         }
     }
 
@@ -297,9 +299,11 @@ fn check(reference: &Reference) -> Result<(), HubError> {
         Reference::Device(device) => &device.name,
         Reference::Settings(settings) => &settings.name,
         Reference::Peer(peer) => &peer.name,
-        Reference::Appointment(_) | Reference::Claim(_) | Reference::Sharing(_) | Reference::DayClosed(_) => {
-            return Ok(());
-        }
+        Reference::Appointment(_)
+        | Reference::Claim(_)
+        | Reference::Sharing(_)
+        | Reference::DayClosed(_)
+        | Reference::Transfer(_) => return Ok(()),
     };
     if name.trim().is_empty() || name.len() > 200 {
         return Err(HubError::Refused("a name has between 1 and 200 bytes".to_owned()));
@@ -320,6 +324,7 @@ pub(crate) fn kind_and_id(reference: &Reference) -> (u16, [u8; 16]) {
         Reference::Peer(peer) => (PEER_KIND, *peer.clinic.as_bytes()),
         Reference::Sharing(sharing) => (SHARING_KIND, *sharing.patient.as_bytes()),
         Reference::DayClosed(closed) => (CLOSED_KIND, *closed.clinic.as_bytes()),
+        Reference::Transfer(transfer) => (TRANSFER_KIND, *transfer.id.as_bytes()),
     }
 }
 

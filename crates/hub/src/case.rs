@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chart::ids::{ChangeHash, DeviceId, DocumentId, PersonId};
+use chart::ids::{ChangeHash, DeviceId, DocumentId, PatientId, PersonId};
 use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{Decode, Encode};
 use session_note::NoteDocument;
@@ -12,6 +12,7 @@ use session_note::admit::{Candidate, IndexError, Limits, Outcome};
 use session_note::schema::Kind;
 
 use crate::limits::DEADLY_CHANGES_MAX;
+use crate::moved::MOVED;
 use crate::shown::Shown;
 
 /// The version of the bytes a case travels in.
@@ -24,6 +25,9 @@ pub struct Case {
     pub(crate) submitted: Vec<Submitted>,
     dangerous: bool,
     held: BTreeMap<ChangeHash, String>,
+    /// Changes that are held if the note turns out to be about one of these patients, who left their author's
+    /// caseload: a new note tells its patient only once it was read.
+    moved: BTreeMap<ChangeHash, BTreeSet<PatientId>>,
 }
 
 /// What decides which of the submitted changes a note takes in.
@@ -36,6 +40,8 @@ pub struct Judgement {
     /// The gate's word on each change, or why there is none.
     pub(crate) outcomes: Result<Vec<(ChangeHash, Outcome)>, String>,
     pub(crate) held: BTreeMap<ChangeHash, String>,
+    /// Those of the held ones whose patient had left their author's caseload.
+    pub(crate) moved: BTreeSet<ChangeHash>,
 }
 
 /// Why a case's bytes cannot be judged.
@@ -69,7 +75,11 @@ struct WrittenChange {
 
 impl Case {
     pub(crate) fn new(note: NoteDocument, submitted: Vec<Submitted>, dangerous: bool) -> Self {
-        Self { note, submitted, dangerous, held: BTreeMap::new() }
+        Self { note, submitted, dangerous, held: BTreeMap::new(), moved: BTreeMap::new() }
+    }
+
+    pub(crate) fn with_moved(self, moved: BTreeMap<ChangeHash, BTreeSet<PatientId>>) -> Self {
+        Self { moved, ..self }
     }
 
     /// The document.
@@ -164,18 +174,31 @@ impl Case {
 
     /// [`Case::judge`] by another gate than this version's: an older or a later one, or one with a fault.
     pub fn judge_by(self, gate: &Gate<'_>) -> Judgement {
-        let Self { note, submitted, held, .. } = self;
+        let Self { note, submitted, held, moved, dangerous } = self;
         if submitted.is_empty() {
-            return Judgement { note, outcomes: Ok(Vec::new()), held };
+            return Judgement { note, outcomes: Ok(Vec::new()), held, moved: BTreeSet::new() };
         }
         match gate(&note, &submitted) {
             Ok(admission) => {
+                let patient =
+                    (!moved.is_empty()).then(|| Shown::of(&admission.note, false).patient).flatten();
+                let late =
+                    |patients: &BTreeSet<PatientId>| patient.is_some_and(|one| patients.contains(&one));
+                let late: BTreeSet<ChangeHash> =
+                    moved.iter().filter(|(_, patients)| late(patients)).map(|(hash, _)| *hash).collect();
+                if !late.is_empty() {
+                    // Judged again without them: what stays must stand without what is held.
+                    let mut rest = Self { note, submitted, held, moved: BTreeMap::new(), dangerous };
+                    late.iter().for_each(|hash| rest.hold(*hash, MOVED));
+                    return Judgement { moved: late, ..rest.judge_by(gate) };
+                }
                 // Reading is done here once, so that a document that cannot be read shows it before its
                 // verdict.
                 _ = Shown::of(&admission.note, false);
-                Judgement { note: admission.note, outcomes: Ok(admission.outcomes), held }
+                let outcomes = Ok(admission.outcomes);
+                Judgement { note: admission.note, outcomes, held, moved: BTreeSet::new() }
             }
-            Err(error) => Judgement { note, outcomes: Err(error.to_string()), held },
+            Err(error) => Judgement { note, outcomes: Err(error.to_string()), held, moved: BTreeSet::new() },
         }
     }
 

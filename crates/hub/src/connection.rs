@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chart::ids::{ClinicId, DeviceId, PersonId};
 use chart::reference::Scope;
+use chart::time::Timestamp;
 use store::Key;
 use sync_protocol::ServerSession;
 
@@ -26,6 +27,18 @@ pub(crate) struct Connection {
     pub(crate) pull: Option<Following>,
     /// Work entries that came over this very connection: their author has the bytes.
     pub(crate) brought: BTreeSet<u64>,
+}
+
+/// When a tablet was last heard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Heard {
+    pub(crate) at: Timestamp,
+    /// Entries of this log up to which the feed was sent to it.
+    pub(crate) through: u64,
+    /// Who greeted on it, ever.
+    pub(crate) people: BTreeSet<PersonId>,
+    /// When this was last kept.
+    pub(crate) kept_at: Option<Timestamp>,
 }
 
 /// An open pull.

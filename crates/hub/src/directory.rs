@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chart::ids::{ClinicId, DeviceId, PatientId, PersonId};
+use chart::ids::{ClinicId, DeviceId, PatientId, PersonId, TransferId};
 use chart::reference::{
-    ClinicSettings, DayClosed, Device, Patient, Peer, Person, Reference, Role, Scope, Sharing,
+    ClinicSettings, DayClosed, Device, Patient, Peer, Person, Reference, Role, Scope, Sharing, Transfer,
 };
 use chart::time::Date;
 
@@ -30,6 +30,10 @@ pub struct Directory {
     pub closed: BTreeMap<ClinicId, DayClosed>,
     /// What other clinics told of themselves.
     pub abroad: BTreeMap<ClinicId, Abroad>,
+    /// Caseloads that were handed over.
+    pub transfers: BTreeMap<TransferId, Transfer>,
+    /// Whose caseload a patient left by which act, and has not come back to since.
+    pub(crate) moved: BTreeMap<(PersonId, PatientId), TransferId>,
 }
 
 /// What another clinic told of itself: who works there and on which tablets. None of them may do anything
@@ -50,7 +54,11 @@ impl Directory {
     pub(crate) fn take(&mut self, reference: Reference) {
         match reference {
             Reference::Person(person) => _ = self.people.insert(person.id, person),
-            Reference::Patient(patient) => _ = self.patients.insert(patient.id, patient),
+            Reference::Patient(patient) => {
+                self.come_back(&patient);
+                self.patients.insert(patient.id, patient);
+            }
+            Reference::Transfer(transfer) => self.hand_over(transfer),
             Reference::Device(device) => _ = self.devices.insert(device.id, device),
             Reference::Settings(settings) => self.settings = Some(settings),
             Reference::Peer(peer) => _ = self.peers.insert(peer.clinic, peer),
@@ -106,7 +114,7 @@ impl Directory {
             Reference::Sharing(sharing) => _ = self.sharings.insert(sharing.patient, sharing),
             Reference::Peer(peer) => _ = self.introduced.entry(peer.clinic).or_insert(peer),
             Reference::DayClosed(closed) => self.close(closed),
-            Reference::Appointment(_) | Reference::Claim(_) => {}
+            Reference::Appointment(_) | Reference::Claim(_) | Reference::Transfer(_) => {}
         }
     }
 
@@ -125,7 +133,7 @@ impl Directory {
                 let sharing = self.sharings.get(&patient.id);
                 sharing.is_some_and(|sharing| sharing.home == origin || sharing.clinics.contains(&origin))
             }
-            Reference::Appointment(_) | Reference::Claim(_) => false,
+            Reference::Appointment(_) | Reference::Claim(_) | Reference::Transfer(_) => false,
         }
     }
 
@@ -149,7 +157,7 @@ impl Directory {
             Reference::DayClosed(closed) => {
                 self.closed.get(&origin).is_some_and(|before| before.through >= closed.through)
             }
-            Reference::Appointment(_) | Reference::Claim(_) => true,
+            Reference::Appointment(_) | Reference::Claim(_) | Reference::Transfer(_) => true,
         }
     }
 

@@ -213,6 +213,9 @@ pub(crate) const SHARING_KIND: u16 = 103;
 /// The number of a clinic's word that its charting is complete among reference data.
 pub(crate) const CLOSED_KIND: u16 = 104;
 
+/// The number of transfers among reference data; they never travel.
+pub(crate) const TRANSFER_KIND: u16 = 105;
+
 /// Why an entry cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an entry of the log cannot be read: {0}")]

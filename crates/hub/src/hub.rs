@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chart::entropy::{Entropy, draw};
-use chart::ids::{ActorId, ChangeHash, ClinicId, DeviceId, Digest, DocumentId, EpochId, PersonId};
+use chart::ids::{
+    ActorId, ChangeHash, ClinicId, DeviceId, Digest, DocumentId, EpochId, PatientId, PersonId, TransferId,
+};
 use chart::time::Timestamp;
 use compliance::Rulebook;
 use ed25519_dalek::SigningKey;
@@ -14,7 +16,7 @@ use sync_protocol::message::{LogPosition, ReceiptItem};
 use sync_protocol::{ErrorCode, Failure, ServerConfig, ServerSession, VERSIONS};
 
 pub use crate::connection::ConnectionId;
-use crate::connection::{Connection, one_too_many};
+use crate::connection::{Connection, Heard, one_too_many};
 use crate::directory::Directory;
 use crate::ledger::{Backlog, WorkNote};
 use crate::limits::UNPROVEN_CONNECTIONS_MAX;
@@ -178,6 +180,12 @@ pub struct Hub {
     pub(crate) done: VecDeque<(Ticket, Result<(), String>)>,
     /// Connections with something new to be sent from the feed.
     pub(crate) woken: BTreeSet<ConnectionId>,
+    /// Patients of transfers whose notes are still to be given their new places.
+    pub(crate) transfers_due: BTreeMap<TransferId, BTreeSet<PatientId>>,
+    /// When tablets were last heard.
+    pub(crate) heard_of: BTreeMap<DeviceId, Heard>,
+    /// Tablets of which that is to be kept.
+    pub(crate) heard_due: BTreeSet<DeviceId>,
     /// Everything that concerns other clinics.
     pub(crate) lines: Lines,
     pub(crate) metrics: Metrics,
@@ -216,6 +224,9 @@ impl Hub {
             invitations: Vec::new(),
             done: VecDeque::new(),
             woken: BTreeSet::new(),
+            transfers_due: BTreeMap::new(),
+            heard_of: BTreeMap::new(),
+            heard_due: BTreeSet::new(),
             lines: Lines::default(),
             metrics: Metrics::default(),
             tip,
@@ -243,6 +254,7 @@ impl Hub {
 
     /// The transport is gone.
     pub fn disconnect(&mut self, connection: ConnectionId) {
+        self.note_gone(connection);
         self.connections.remove(&connection);
         self.woken.remove(&connection);
     }
@@ -252,6 +264,7 @@ impl Hub {
         if let Some(connection) = self.connections.get_mut(&connection) {
             connection.session.heard(now);
         }
+        self.note_heard(now, connection);
     }
 
     /// The next frame to send, if any.
@@ -290,7 +303,7 @@ impl Hub {
     /// When to call [`Hub::handle_timeout`] next, and why.
     pub fn poll_timeout(&self) -> Option<(Timestamp, &'static str)> {
         let tablets = self.connections.values().filter_map(|connection| connection.session.poll_timeout());
-        tablets.chain(self.links_poll_timeout()).min()
+        tablets.chain(self.links_poll_timeout()).chain(self.transfers_poll_timeout()).min()
     }
 
     /// An administrative act that is done, or failed with one sentence.
@@ -332,6 +345,7 @@ impl Hub {
             && self.judged_now.is_none()
             && self.lines.imports.is_empty()
             && self.lines.cursors_due.is_empty()
+            && self.transfers_due.is_empty()
             && self.stale.is_empty()
             && self.touched.is_empty()
     }

@@ -20,6 +20,7 @@ use crate::entry::{Head, Work};
 use crate::hub::{Arrived, ConnectionId, Hub};
 use crate::ledger::Fate;
 use crate::limits::{CASE_BYTES, CASE_CHANGES_MAX, CASE_OPS, FAIR_ENTRIES};
+use crate::moved::{Came, moved_ruling};
 use crate::record::RecordError;
 use crate::resident::submitted_of;
 use crate::ruling::{Docket, Ruling, follows, made_twice, ruling_of};
@@ -29,6 +30,8 @@ use crate::ruling::{Docket, Ruling, follows, made_twice, ruling_of};
 struct OpenWork {
     /// Why all of it is held back, if it is.
     held: Option<Ruling>,
+    /// Who wrote it and when it came.
+    by: Option<Came>,
     /// Its changes with their places in it.
     changes: BTreeMap<ChangeHash, (usize, Submitted)>,
 }
@@ -95,6 +98,8 @@ impl Hub {
         }
         self.take_inboxes(entropy, reader);
         self.settle_imports(entropy, reader);
+        let transfers_wait = self.follow_transfers(entropy, reader);
+        self.keep_heard(entropy, reader);
         self.keep_snapshots(entropy, reader);
         self.let_documents_go();
         self.pump(reader);
@@ -104,12 +109,12 @@ impl Hub {
             .woken
             .iter()
             .any(|id| self.connections.get(id).is_some_and(|connection| connection.session.writable()));
-        cases_wait || (reports_wait && self.uncommitted_places == 0) || readers_wait
+        cases_wait || transfers_wait || (reports_wait && self.uncommitted_places == 0) || readers_wait
     }
 
     /// Lets documents go that are not needed. One whose verdict is decided and not yet durable stays:
     /// built again from the log it would lack what was just admitted, and nothing would judge that again.
-    fn let_documents_go(&mut self) {
+    pub(crate) fn let_documents_go(&mut self) {
         let leaving = self.residents.surplus(|document| self.is_at_rest(document));
         self.residents.let_go(&leaving);
     }
@@ -163,8 +168,10 @@ impl Hub {
         let Some(resident) = self.residents.load(&mut self.record, reader, document, None)? else {
             return Ok(None);
         };
+        let patient = resident.shown().patient;
         let (note, ledger) = (resident.note.clone(), resident.ledger.clone());
         let mut docket = Docket::default();
+        let mut moved = BTreeMap::new();
         let mut submitted: Vec<(u64, usize, Submitted)> = Vec::new();
         let mut opened: BTreeMap<u64, OpenWork> = BTreeMap::new();
         let (mut bytes, mut ops) = (0usize, 0u64);
@@ -184,10 +191,16 @@ impl Hub {
                 break;
             }
             docket.add(seq, (change.person, change.device), hash, &sketch.deps);
+            let away = work.by.map(|came| self.directory.moved_from(came, sketch.time, document));
+            let away = away.unwrap_or_default();
             let ruled = made_twice(&ledger, &hash).or_else(|| work.held.clone());
-            match ruled.or_else(|| follows(&ledger, &docket.rulings, &sketch.deps)) {
+            let ruled = ruled.or_else(|| follows(&ledger, &docket.rulings, &sketch.deps));
+            match ruled.or_else(|| patient.filter(|one| away.contains(one)).map(|_| moved_ruling())) {
                 Some(ruling) => _ = docket.rulings.insert(hash, ruling),
                 None => {
+                    if patient.is_none() && !away.is_empty() {
+                        moved.insert(hash, away);
+                    }
                     bytes = bytes.saturating_add(sketch.bytes_len);
                     ops = ops.saturating_add(sketch.ops);
                     submitted.push((seq, place, change));
@@ -200,7 +213,7 @@ impl Hub {
         // Of two changes that claim one place the earlier in the log stays.
         submitted.sort_by_key(|(seq, place, _)| (*seq, *place));
         let submitted = submitted.into_iter().map(|(_, _, change)| change).collect();
-        Ok(Some((docket, Case::new(note, submitted, false))))
+        Ok(Some((docket, Case::new(note, submitted, false).with_moved(moved))))
     }
 
     fn open_work(&mut self, reader: &dyn StoreReader, seq: u64) -> Result<OpenWork, RecordError> {
@@ -210,7 +223,7 @@ impl Hub {
         let placed = changes.into_iter().enumerate();
         let placed = placed.map(|(place, change)| (change.candidate.sketch().hash, (place, change)));
         let held = self.policy(&work);
-        Ok(OpenWork { held, changes: placed.collect() })
+        Ok(OpenWork { held, by: Some(Came::of(&work)), changes: placed.collect() })
     }
 
     /// Takes a case's end: its verdicts become entries, and what follows from them becomes due.
@@ -241,7 +254,7 @@ impl Hub {
         judgement: Judgement,
     ) -> Result<(), RecordError> {
         let document = judgement.document();
-        let Judgement { note, outcomes, held } = judgement;
+        let Judgement { note, outcomes, held, moved } = judgement;
         let outcomes = outcomes.map_err(RecordError::Entry)?;
         let Some(resident) = self.residents.load(&mut self.record, reader, document, None)? else {
             return Ok(());
@@ -250,9 +263,9 @@ impl Hub {
         let shown = resident.shown().clone();
         resident.note = note;
         for (hash, sentence) in held {
-            docket
-                .rulings
-                .insert(hash, Ruling::new(WireOutcome::Held, ReasonCode::NeedsAttention, &sentence));
+            let reason =
+                if moved.contains(&hash) { ReasonCode::CaseloadMoved } else { ReasonCode::NeedsAttention };
+            docket.rulings.insert(hash, Ruling::new(WireOutcome::Held, reason, &sentence));
         }
         let released = docket.release.is_some();
         for (hash, outcome) in &outcomes {

@@ -98,6 +98,10 @@ pub(crate) fn imported(vault: &Vault) -> Key {
 pub(crate) fn followed(vault: &Vault, clinic: ClinicId) -> Key {
     vault.key("followed", &[clinic.as_bytes()])
 }
+/// Kept: when a tablet was last heard, and what it had been sent.
+pub(crate) fn heard(vault: &Vault, device: DeviceId) -> Key {
+    vault.key("heard", &[device.as_bytes()])
+}
 /// Administrative acts.
 pub(crate) fn audit(vault: &Vault) -> Key {
     vault.key("audit", &[])

@@ -53,3 +53,7 @@ pub const FOLLOWED_PAGE_BYTES: usize = 256 << 10;
 pub const LINK_INBOX_MAX: usize = 16_384;
 /// How often another clinic is asked for the same changes of a document before the line ends.
 pub const ASKED_AGAIN_MAX: usize = 3;
+/// Patients that one act may hand over.
+pub const TRANSFER_PATIENTS_MAX: usize = 1_000;
+/// How often it is kept when a tablet was last heard, in milliseconds.
+pub const HEARD_EVERY_MS: i64 = 60_000;

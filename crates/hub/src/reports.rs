@@ -301,7 +301,8 @@ impl Hub {
             | Reference::Device(_)
             | Reference::Peer(_)
             | Reference::Sharing(_)
-            | Reference::DayClosed(_) => {}
+            | Reference::DayClosed(_)
+            | Reference::Transfer(_) => {}
         }
         Ok(())
     }

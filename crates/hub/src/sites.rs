@@ -183,7 +183,7 @@ impl Hub {
             }
             // The file is told by the clinic that keeps it.
             Reference::Patient(patient) => shares(patient.id),
-            Reference::Appointment(_) | Reference::Claim(_) => false,
+            Reference::Appointment(_) | Reference::Claim(_) | Reference::Transfer(_) => false,
         }
     }
 }

@@ -39,6 +39,7 @@ impl Hub {
         let Some(state) = self.connections.get_mut(&connection) else { return };
         state.session.handle_message(now, frame);
         self.drain(now, entropy, reader, connection);
+        self.note_heard(now, connection);
     }
 
     /// Is called when [`Hub::poll_timeout`]'s time has come.
@@ -51,6 +52,7 @@ impl Hub {
             self.drain(now, entropy, reader, id);
         }
         self.links_timeout(now);
+        self.transfers_timeout(now, entropy, reader);
         self.pump(reader);
     }
 

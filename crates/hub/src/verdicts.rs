@@ -156,6 +156,8 @@ impl Hub {
         let mut names = shown.days(vault);
         if let Some(patient) = shown.patient {
             names.insert(keys::patient(vault, patient));
+            let signed = shown.visit.as_ref().is_some_and(|visit| visit.facts.signed);
+            treating.retain(|person| !(signed && self.directory.has_left(*person, patient)));
             if let Some(patient) = self.directory.patients.get(&patient) {
                 treating.extend(&patient.care_team);
             }

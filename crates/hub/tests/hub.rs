@@ -9,6 +9,9 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "hub/caseload.rs"]
+mod caseload;
+
 use std::collections::BTreeSet;
 
 use chart::entropy::Entropy;

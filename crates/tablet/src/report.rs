@@ -99,7 +99,8 @@ impl Tablet {
                 | Reference::Claim(_)
                 | Reference::Peer(_)
                 | Reference::Sharing(_)
-                | Reference::DayClosed(_) => {}
+                | Reference::DayClosed(_)
+                | Reference::Transfer(_) => {}
             }
         }
         if let Some(confirmed) = confirmed {
