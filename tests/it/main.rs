@@ -12,6 +12,7 @@ mod again;
 mod any_order;
 mod apart;
 mod bad_input;
+mod caseload;
 mod day;
 mod demo;
 mod hostile;
