@@ -170,7 +170,7 @@ fn a_patient_moves_while_a_tablet_is_away_with_edits_and_the_server_dies_in_the_
         let team = house.team();
         let done = house.command(&["caseload", "list"]).unwrap().as_array().unwrap().len();
         let expected = if done == 1 { &house.blair } else { &house.avery };
-        assert_eq!(team, [expected.clone()], "wholly or not at all, {point}");
+        assert_eq!(team, std::slice::from_ref(expected), "wholly or not at all, {point}");
     }
     house.transfer(&preview).unwrap();
     assert_eq!(house.team(), [house.blair.clone()]);

@@ -1,6 +1,9 @@
 //! Clinics that follow each other: real servers as processes, paired at the command line, with real tablets;
 //! lines that are cut, a server that is killed.
 
+#[path = "sites/rollback.rs"]
+mod rollback;
+
 use std::collections::BTreeMap;
 
 use chart::ids::DocumentId;

@@ -37,6 +37,8 @@ pub(crate) struct Heard {
     pub(crate) through: u64,
     /// Who greeted on it, ever.
     pub(crate) people: BTreeSet<PersonId>,
+    /// The epoch of the log in which it was.
+    pub(crate) epoch: u32,
     /// When this was last kept.
     pub(crate) kept_at: Option<Timestamp>,
 }

@@ -55,6 +55,7 @@ mod views;
 pub use case::{Case, CaseError, Gate, Judgement};
 pub use caseload::{PatientRow, TabletRow, TransferAct, TransferPreview, TransferWish};
 pub use directory::{Abroad, Directory};
+pub use heard::PutBack;
 pub use hub::{ConnectionId, Enrolment, Hub, HubConfig, HubError, Ticket};
 pub use links::SiteStatus;
 pub use metrics::Metrics;

@@ -102,9 +102,11 @@ pub(crate) fn status(args: &Status) -> Outcome {
         let text = |name: &str| status.get(name).and_then(Value::as_str).unwrap_or("?").to_owned();
         let number = |path: &str| status.pointer(path).and_then(Value::as_u64).unwrap_or(0);
         let ready = status.get("ready") == Some(&Value::Bool(true));
+        let put_back = status.get("put_back").cloned().unwrap_or_default();
+        let put_back = serde_json::from_value(put_back).map_or_else(|_| String::new(), put_back_sentence);
         format!(
             "{} (clinic {}), rules {}\n{}\n{} entries in epoch {}, {} connections, up {} s\n\
-             waiting for a verdict: {}; reports to compute: {}; held so far: {}",
+             waiting for a verdict: {}; reports to compute: {}; held so far: {}{put_back}",
             text("name"),
             text("clinic"),
             text("rulebook"),
@@ -118,4 +120,12 @@ pub(crate) fn status(args: &Status) -> Outcome {
             number("/hub/held"),
         )
     })
+}
+
+fn put_back_sentence(put_back: hub::PutBack) -> String {
+    let hub::PutBack { epoch, tablets_heard, tablets, clinics_heard, clinics } = put_back;
+    format!(
+        "\nThe record was put back to an older state (epoch {epoch}) and is being made whole: {tablets_heard} of \
+         {tablets} tablets and {clinics_heard} of {clinics} clinics have been heard since."
+    )
 }

@@ -58,8 +58,12 @@ fn put(desk: &mut Desk<'_>, reference: Reference) -> Result<hub::Ticket, HubErro
 }
 
 async fn status(_: Admin, State(app): Shared) -> Result<Json<Value>, Fault> {
-    let (metrics, settings) =
-        app.driver.ask(|desk| (desk.hub.metrics(), desk.hub.directory().settings.clone())).await?;
+    let (metrics, settings, put_back) = app
+        .driver
+        .ask(|desk| {
+            (desk.hub.metrics(), desk.hub.directory().settings.clone(), desk.hub.put_back(desk.reader))
+        })
+        .await?;
     Ok(Json(json!({
         "clinic": app.clinic,
         "name": settings.map(|settings| settings.name),
@@ -68,6 +72,7 @@ async fn status(_: Admin, State(app): Shared) -> Result<Json<Value>, Fault> {
         "ready": app.driver.is_ready(),
         "uptime_seconds": app.started.elapsed().as_secs(),
         "hub": metrics,
+        "put_back": put_back,
     })))
 }
 
