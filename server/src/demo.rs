@@ -1,12 +1,15 @@
-//! `gaitway demo`: a small invented clinic with a real server and real tablets, and an outage in it.
+//! `gaitway demo`: a small invented clinic with a real server and real tablets, and an outage in it; with
+//! `--sites` two of them and the line between them.
 //!
 //! It checks itself: what it says happened did happen, or it ends with an error. Nothing in it is about
 //! anybody who lives.
 
 mod clinic;
+pub mod line;
 pub mod parts;
 mod plan;
 mod say;
+mod sites;
 mod story;
 
 use std::io::Write;
@@ -21,6 +24,9 @@ use say::Say;
 /// Starts a clinic of invented people and shows what happens when the network fails
 #[derive(Debug, Args)]
 pub struct DemoArgs {
+    /// Shows two clinics that sync with each other, and what happens when the line between them fails
+    #[arg(long)]
+    sites: bool,
     /// Ends when the story is told instead of keeping the clinic running
     #[arg(long)]
     once: bool,
@@ -56,6 +62,15 @@ fn demo(args: &DemoArgs) -> Result<Vec<String>, String> {
         std::env::current_exe().map_err(|error| format!("this program cannot be found: {error}"))?;
     let dir = Scratch::make(args.keep.as_deref())?;
     let mut say = Say::new();
+    if args.sites {
+        let (mut sites, _line) = sites::play(&program, dir.path(), &mut say)?;
+        if !args.once {
+            say.line("Both clinics run until you press Ctrl-C; the line between them stands.");
+            wait_for_the_end(|| sites.iter_mut().all(|site| site.server.is_running()))?;
+        }
+        sites::close(sites)?;
+        return Ok(say.failed().to_vec());
+    }
     say.heading("A small clinic of invented people: a server and three tablets, all real, on this machine.");
     let mut clinic = Clinic::open(&program, dir.path(), &args.listen)?;
     clinic.fill()?;
@@ -69,14 +84,14 @@ fn demo(args: &DemoArgs) -> Result<Vec<String>, String> {
     story::play(&mut clinic, &mut say)?;
     if !args.once {
         say.line("The clinic runs until you press Ctrl-C.");
-        wait_for_the_end(&mut clinic)?;
+        wait_for_the_end(|| clinic.server.as_mut().is_some_and(parts::ServerProcess::is_running))?;
     }
     clinic.close()?;
     Ok(say.failed().to_vec())
 }
 
-/// Waits for the end, or for the server to die.
-fn wait_for_the_end(clinic: &mut Clinic) -> Result<(), String> {
+/// Waits for the end, or for a server to die.
+fn wait_for_the_end(mut all_run: impl FnMut() -> bool) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("waiting is not possible: {error}"))?;
     runtime.block_on(async {
@@ -86,7 +101,7 @@ fn wait_for_the_end(clinic: &mut Clinic) -> Result<(), String> {
             tokio::select! {
                 () = &mut end => return Ok(()),
                 _ = looks.tick() => {
-                    if !clinic.server.as_mut().is_some_and(parts::ServerProcess::is_running) {
+                    if !all_run() {
                         return Err("the clinic's server ended by itself".to_owned());
                     }
                 }

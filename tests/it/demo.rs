@@ -47,6 +47,39 @@ fn the_demo_tells_its_story_and_checks_it() {
 }
 
 #[test]
+fn the_demo_of_two_clinics_cuts_the_line_works_at_both_and_heals_it() {
+    let told = gaitway(&["demo", "--sites", "--once"]);
+    let said = String::from_utf8_lossy(&told.stdout).into_owned();
+    assert!(told.status.success(), "{said}\n{}", String::from_utf8_lossy(&told.stderr));
+    let mut rest = said.as_str();
+    for sentence in [
+        "Two invented clinics of one group",
+        "which works once; Riverside entered it.",
+        "Wilhelmina Orsk is treated at both",
+        "Riverside has the note, on its server and on Odalys's tablet.",
+        "The line is cut",
+        "Millbrook, Joren: \"ended 9:20, by the wall clock\".  Safe at clinic.",
+        "Riverside, Odalys: \"ended 9:24, she stayed until the taxi came\".  Safe at clinic.",
+        "Millbrook Rehab: not connected, last heard",
+        "The line is back",
+        "both clinics have the same note and the same report.",
+        "Joren Tavish, on Millbrook's tablet",
+        "Odalys Brenwick, on Riverside's tablet",
+        "97110 ends at 9:20 or at 9:24: both are kept, and the bill waits until a person chooses.",
+        "Casimir Lindqvell is treated at Riverside alone: Millbrook has nothing of him.",
+        "The report is provisional",
+        "Riverside closes the day.",
+        "the same report, to the byte, and nobody is missing in it.",
+    ] {
+        let at = rest
+            .find(sentence)
+            .unwrap_or_else(|| panic!("`{sentence}` is missing, or out of order, in\n{said}"));
+        rest = &rest[at + sentence.len()..];
+    }
+    assert!(!said.contains("NOT AS IT SHOULD BE"), "{said}");
+}
+
+#[test]
 fn a_demo_in_a_directory_that_is_in_use_says_so_in_one_sentence() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("letter.txt"), "mine").unwrap();
