@@ -103,6 +103,7 @@ impl Hub {
         if !fresh.contains(&true) {
             self.metrics.repeated_pushes += 1;
             self.push_after(After::Receipt { connection, item });
+            self.note_carrier(connection, push.document, push.envelope.device);
             self.repeat_verdicts(reader, connection, &push)?;
             return Ok(());
         }
@@ -111,6 +112,7 @@ impl Hub {
         let missing = self.note_arrival(reader, &push, &sketches, &fresh)?;
         self.write_work(now, entropy, reader, connection, kind, &push, &sketches, new_actors)?;
         self.push_after(After::Receipt { connection, item });
+        self.note_carrier(connection, push.document, push.envelope.device);
         if !missing.is_empty()
             && let Some(connection) = self.connections.get_mut(&connection)
         {

@@ -16,6 +16,7 @@ use sync_protocol::message::{
 };
 use sync_protocol::{DocumentKind, Outcome as WireOutcome, ReasonCode, ReferenceKind};
 
+use crate::carried::decided;
 use crate::connection::Following;
 use crate::entry::{self, Head, Marker, Places, Verdict, Work};
 use crate::hub::{ConnectionId, Hub, set_of};
@@ -179,7 +180,9 @@ impl Hub {
             return Ok(Some(FeedBody::Verdict(wire_verdict(document, seq, verdict))));
         }
         if !admitted {
-            return Ok(None);
+            // It was admitted once, in a record that was put back: whoever was sent it then takes it out.
+            let rejected = matches!(fate_of(verdict.outcome, verdict.reason), Fate::Rejected(_));
+            return Ok(rejected.then(|| FeedBody::Verdict(wire_verdict(document, seq, verdict))));
         }
         self.changes_body(reader, &opened, document, &work, verdict).map(|body| Some(FeedBody::Changes(body)))
     }
@@ -302,26 +305,10 @@ impl Hub {
         let Some(resident) = self.residents.load(&mut self.record, reader, push.document, None)? else {
             return Ok(());
         };
-        let mut items: Vec<VerdictItem> = Vec::new();
-        for bytes in &push.changes {
-            let limits = session_note::admit::Limits::V1;
-            let Ok(sketch) = session_note::admit::prescan(bytes, &limits) else { continue };
-            let (outcome, reason) = match resident.ledger.fate(&sketch.hash) {
-                Some(Fate::Admitted) => (WireOutcome::Admitted, ReasonCode::None),
-                Some(Fate::Held(reason)) => (WireOutcome::Held, reason),
-                Some(Fate::Rejected(reason)) => (WireOutcome::Rejected, reason),
-                Some(Fate::Unjudged) | None => continue,
-            };
-            match items.iter_mut().find(|item| item.outcome == outcome && item.reason == reason) {
-                Some(item) => item.hashes.push(sketch.hash),
-                None => items.push(VerdictItem {
-                    hashes: vec![sketch.hash],
-                    outcome,
-                    reason,
-                    sentence: String::new(),
-                }),
-            }
-        }
+        let limits = session_note::admit::Limits::V1;
+        let sketches =
+            push.changes.iter().filter_map(|bytes| session_note::admit::prescan(bytes, &limits).ok());
+        let items = decided(&resident.ledger, sketches.map(|sketch| sketch.hash));
         let seq = resident.ledger.through;
         if !items.is_empty()
             && let Some(connection) = self.connections.get_mut(&connection)

@@ -172,6 +172,8 @@ pub struct Hub {
     /// How many entries of a document are on their way into the log: until they are in, the document can
     /// not be built from it.
     pub(crate) uncommitted: BTreeMap<DocumentId, usize>,
+    /// Tablets that brought others' work of a document and have not been told whether they follow it.
+    pub(crate) carried: BTreeMap<DocumentId, BTreeSet<DeviceId>>,
     /// Actors bound by work that is not durable yet.
     pub(crate) binding: BTreeMap<ActorId, (DeviceId, PersonId, DocumentId)>,
     pub(crate) keep: Vec<Retained>,
@@ -218,6 +220,7 @@ impl Hub {
             snapshots_due: BTreeSet::new(),
             unjudged_cost: BTreeMap::new(),
             uncommitted: BTreeMap::new(),
+            carried: BTreeMap::new(),
             binding: BTreeMap::new(),
             keep: Vec::new(),
             codes: Vec::new(),

@@ -52,6 +52,7 @@ impl Hub {
         match self.residents.load(&mut self.record, reader, document, None) {
             Ok(Some(resident)) => {
                 let ledger = &mut resident.ledger;
+                ledger.carriers.extend(self.carried.get(&document).into_iter().flatten());
                 let waits = |hash: &&ChangeHash| !ledger.is_whole(hash);
                 self.metrics.waiting += note.hashes.iter().filter(waits).count() as u64;
                 ledger.durable(seq, note, received_at, clock_ahead_ms);
@@ -100,6 +101,7 @@ impl Hub {
         self.settle_imports(entropy, reader);
         let transfers_wait = self.follow_transfers(entropy, reader);
         self.keep_heard(entropy, reader);
+        self.tell_carriers(entropy, reader);
         self.keep_snapshots(entropy, reader);
         self.let_documents_go();
         self.pump(reader);

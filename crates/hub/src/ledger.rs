@@ -69,6 +69,8 @@ pub(crate) struct Ledger {
     begun: Option<(Timestamp, BTreeSet<Option<ClinicId>>)>,
     /// Changes that another clinic holds back and has not sent.
     held_abroad: BTreeSet<ChangeHash>,
+    /// Tablets that brought others' work of it.
+    pub(crate) carriers: BTreeSet<DeviceId>,
     /// Who was told that the document left their caseload, or never was on it.
     pub(crate) told_left: BTreeSet<PersonId>,
     /// The keys under which it was placed, ever.

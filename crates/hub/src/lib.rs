@@ -18,6 +18,7 @@
 
 mod acts;
 mod batch;
+mod carried;
 mod case;
 mod caseload;
 mod connection;

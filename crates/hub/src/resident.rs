@@ -214,6 +214,7 @@ fn build(
                     bodies.insert(submitted.candidate.sketch().hash, submitted);
                 }
                 let (note, received_at) = work_note(work);
+                resident.ledger.carriers.extend(work.carrier.map(|carrier| DeviceId::from_bytes(*carrier)));
                 resident.ledger.durable(opened.seq, note, received_at, work.clock_ahead_ms);
             }
             Some(Head::Verdict(verdict)) => {

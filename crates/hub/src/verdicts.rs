@@ -56,6 +56,7 @@ impl Hub {
         let before = (resident.ledger.caseloads.clone(), resident.ledger.sites.clone());
         let places = if admitted { self.places(&mut resident, &written_by) } else { None };
         let scope_keys = self.scope_keys(&resident.ledger, &before);
+        let rejection_keys = self.rejection_keys(&resident.ledger);
         let sites = resident.ledger.sites.clone();
         for (seq, hashes) in works {
             let mut groups: BTreeMap<&Ruling, Vec<ChangeHash>> = BTreeMap::new();
@@ -75,6 +76,9 @@ impl Hub {
                     names.extend(&scope_keys);
                 } else {
                     names.push(keys::quarantine(vault));
+                    if matches!(ruling.fate(), Fate::Rejected(_)) {
+                        names.extend(&rejection_keys);
+                    }
                     // Other clinics hear that something is held back, and nothing of what it says.
                     names.extend(sites.iter().map(|site| keys::scope(vault, Scope::Site(*site))));
                 }
@@ -169,9 +173,11 @@ impl Hub {
         let ledger = &mut resident.ledger;
         let first = ledger.place_keys.is_empty();
         let new_names = names.iter().any(|name| !ledger.place_keys.contains(name));
-        // Whoever wrote in a note without following it is told so, once: it is not theirs to keep.
+        // Whoever wrote in a note or carried it without following it is told so, once: it is not theirs to keep.
+        let carrying = self.carrying_people(ledger);
         let strangers: BTreeSet<PersonId> = authors
             .iter()
+            .chain(&carrying)
             .filter(|author| !treating.contains(author) && !ledger.told_left.contains(author))
             .copied()
             .collect();

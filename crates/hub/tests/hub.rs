@@ -29,7 +29,7 @@ use session_note::schema::Kind;
 use session_note::{Author, Issued, NoteDocument};
 use store::MemoryStore;
 use store::{Store, StoreReader};
-use sync_protocol::message::{Cursor, DocumentPush, Envelope, FeedBody, LogPosition, ScopeName};
+use sync_protocol::message::{Cursor, DocumentPush, Envelope, FeedBody, LogPosition, ScopeName, Supply};
 use sync_protocol::{DocumentKind, Outcome, Priority, Standing, TabletConfig, TabletEvent, TabletSession};
 
 const CLINIC: ClinicId = ClinicId::from_bytes([1; 16]);
@@ -942,4 +942,83 @@ fn a_reader_who_is_ahead_of_a_commit_in_flight_is_not_told_that_the_record_was_p
     });
     assert_eq!(standing, Some(Standing::Continues));
     clinic.hub.committed(&clinic.store, first);
+}
+
+/// What a line's pages brought of others' work.
+fn brought(line: &Line) -> Vec<sync_protocol::message::FeedChanges> {
+    let pages = line.events.iter().filter_map(|event| match event {
+        TabletEvent::Page(page) => Some(&page.entries),
+        _ => None,
+    });
+    let changes = pages.flatten().filter_map(|entry| match &entry.body {
+        FeedBody::Changes(changes) => Some(changes.clone()),
+        _ => None,
+    });
+    changes.collect()
+}
+
+fn lefts(line: &Line) -> usize {
+    let pages = line.events.iter().filter_map(|event| match event {
+        TabletEvent::Page(page) => Some(&page.entries),
+        _ => None,
+    });
+    pages.flatten().filter(|entry| matches!(entry.body, FeedBody::Left(_))).count()
+}
+
+#[test]
+fn whoever_carries_back_a_note_that_they_no_longer_follow_is_told_that_it_is_not_theirs_to_keep() {
+    for again_by_its_author in [false, true] {
+        let (mut clinic, mut a, b) = two_therapists();
+        clinic.patient(&[a.author.person]);
+        let yesterday = clinic.store.clone();
+        clinic.patient(&[a.author.person, b.author.person]);
+        let mut line = a.connect(&mut clinic, a.caseload());
+        let push = a.does(&open_visit(a.author.person));
+        line.push(&mut clinic, &a, push.clone());
+        let entries = brought(&b.connect(&mut clinic, b.caseload()));
+        assert_eq!(entries.len(), 1);
+        clinic.store = yesterday;
+        clinic.restart();
+        if again_by_its_author {
+            let mut line = a.connect(&mut clinic, a.caseload());
+            line.push(&mut clinic, &a, push);
+        }
+        let mut line = b.connect(&mut clinic, b.caseload());
+        for _ in 0..2 {
+            let supply = Supply { document: VISIT, entries: entries.clone(), more: false };
+            line.session.supply(supply).unwrap();
+            line.run(&mut clinic, &b);
+        }
+        let note = clinic.hub.note(&clinic.store, VISIT).unwrap().unwrap();
+        assert_eq!(note.heads, a.note.heads(), "the record has it again");
+        assert_eq!(lefts(&line), 1, "told once, however often they bring it: {again_by_its_author}");
+        clinic.restart();
+        assert_eq!(lefts(&b.connect(&mut clinic, b.caseload())), 1, "and it stands in the log");
+        let others = a.connect(&mut clinic, a.caseload());
+        assert_eq!(lefts(&others), 0, "its author keeps it");
+    }
+}
+
+#[test]
+fn a_rejection_in_a_record_put_back_reaches_whoever_carries_the_work() {
+    let (mut clinic, mut a, b) = two_therapists();
+    let boss = clinic.person(31, Role::Supervisor);
+    let yesterday = clinic.store.clone();
+    let mut line = a.connect(&mut clinic, a.caseload());
+    let push = a.does(&open_visit(a.author.person));
+    let hash = push.heads[0];
+    line.push(&mut clinic, &a, push);
+    let entries = brought(&b.connect(&mut clinic, b.caseload()));
+    clinic.store = yesterday;
+    clinic.restart();
+    clinic.person(11, Role::FrontDesk);
+    let mut line = b.connect(&mut clinic, b.caseload());
+    line.session.supply(Supply { document: VISIT, entries, more: false }).unwrap();
+    line.run(&mut clinic, &b);
+    assert_eq!(line.verdicts(), [], "held: nothing is decided");
+    let Clinic { hub, store, entropy, now, .. } = &mut clinic;
+    hub.reject(*now, entropy, store, VISIT, &[hash], boss, "to be written again").unwrap();
+    line.run(&mut clinic, &b);
+    let outcomes: Vec<Outcome> = line.verdicts().into_iter().map(|(outcome, _)| outcome).collect();
+    assert_eq!(outcomes, [Outcome::Rejected], "its author's tablet is not here: who carried it hears");
 }
