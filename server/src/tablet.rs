@@ -11,6 +11,7 @@ pub mod enrol;
 pub mod home;
 pub mod kill;
 pub mod lines;
+pub mod planted;
 pub mod talk;
 
 use std::io::{BufRead, Write};
@@ -25,6 +26,7 @@ use driver::{Driver, DriverConfig};
 use home::Home;
 use kill::KillPoints;
 use lines::{Line, SYNC_TIMEOUT, What};
+use planted::Planted;
 use talk::{Refused, Talk};
 
 /// Runs the command; errors are one sentence on the standard error and exit code 1.
@@ -109,6 +111,7 @@ fn config(tablet: &OneShot, online: bool) -> Result<DriverConfig, String> {
         config.scopes = vec![ScopeName::Clinic];
     }
     config.kill = KillPoints::parse(&std::env::var("GAITWAY_KILL_AT").unwrap_or_default())?;
+    config.planted = Planted::parse(&std::env::var("GAITWAY_APPLYING_FAULT").unwrap_or_default())?;
     Ok(config)
 }
 

@@ -15,6 +15,7 @@ mod bad_input;
 mod caseload;
 mod day;
 mod demo;
+mod ended;
 mod hostile;
 mod house;
 mod kill;

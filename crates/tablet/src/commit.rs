@@ -1,9 +1,6 @@
 //! Writing down: the queue becomes batches, one at a time, and nothing is true before it is written.
 
-use std::collections::BTreeSet;
-
 use chart::entropy::Entropy;
-use chart::ids::DocumentId;
 use chart::time::Timestamp;
 use store::{Batch, Retained, StoreReader};
 use sync_protocol::Outcome;
@@ -13,8 +10,7 @@ use crate::event::Event;
 use crate::limits::{COMMIT_BYTES, COMMIT_ENTRIES, LAZY_ENTRIES};
 use crate::machine::Tablet;
 use crate::pipeline::{Queued, Waiting};
-use crate::shelf::Loaded;
-use crate::state::WorkState;
+use crate::record::WorkState;
 
 impl Tablet {
     pub(crate) fn enqueue(&mut self, entry: Entry) {
@@ -102,7 +98,7 @@ impl Tablet {
     /// The batch is on the disk; `first_seq` is the number of its first entry.
     pub fn committed(&mut self, now: Timestamp, first_seq: u64, reader: &dyn StoreReader) {
         let Some(written) = self.pipeline.in_flight.take() else { return };
-        let mut brought = BTreeSet::new();
+        let mut marked = false;
         for (seq, queued) in (first_seq..).zip(written) {
             self.pipeline.count(&queued.entry, false);
             self.pipeline.written_through = seq;
@@ -114,11 +110,11 @@ impl Tablet {
                 self.tell(Event::Saved { ticket, document, heads, change });
             }
             match &queued.entry {
+                Entry::Applying(_) => marked = true,
                 Entry::Verdict(seen) => self.tell_verdict(seen),
                 Entry::Reference(_) => self.tell(Event::ReferenceChanged),
                 Entry::Report(report) => self.tell(Event::ReportPublished { document: report.document }),
                 Entry::Work(work) => self.tell(Event::Changed { document: work.document }),
-                Entry::Remote(remote) => _ = brought.insert(remote.feed.document),
                 Entry::NotReplayed(failed) if failed.signature => {
                     if let Some(person) = self.person_of(reader, failed.document, failed.hash) {
                         self.tell(Event::SignAgain { document: failed.document, person });
@@ -131,23 +127,13 @@ impl Tablet {
                 _ => {}
             }
         }
-        self.look_again_in(reader, brought);
+        if marked {
+            self.join_marked(reader);
+            self.ask(reader);
+        }
         self.reserve_counters();
         self.shelve();
         self.offer(now, reader);
-    }
-
-    /// What was brought may be what other changes waited for in the log.
-    fn look_again_in(&mut self, reader: &dyn StoreReader, brought: BTreeSet<DocumentId>) {
-        let due = |document: &DocumentId| self.shelf.get(*document).is_some_and(Loaded::should_look_again);
-        let due: Vec<DocumentId> = brought.into_iter().filter(due).collect();
-        for document in &due {
-            // What cannot be read is read when the document is built again.
-            let _ = self.look_again(reader, *document);
-        }
-        if !due.is_empty() {
-            self.ask(reader);
-        }
     }
 
     /// The batch could not be written. It is kept and written again after [`Tablet::retry_commit`].

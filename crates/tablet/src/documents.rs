@@ -11,14 +11,15 @@ use session_note::schema::Kind;
 use session_note::{CommandError, NoteDocument, facts};
 use store::StoreReader;
 
+use crate::arrivals::ASIDE;
 use crate::entry::codec::{Bytes, Cell, Out, record};
 use crate::entry::{Entry, KeyMade, Keys};
 use crate::error::TabletError;
 use crate::event::Event;
 use crate::limits::{LOADED_MAX, SCAN, SNAPSHOT_AFTER, WAITING_CHANGES};
 use crate::machine::Tablet;
+use crate::record::Record;
 use crate::shelf::Loaded;
-use crate::state::Record;
 
 record! {
     /// A kept snapshot.
@@ -99,16 +100,19 @@ impl Tablet {
             None => (Loaded::of(NoteDocument::new(document, record.kind), record.purges), 0),
         };
         let mut submitted = Vec::new();
-        self.each_entry(reader, document, after, &mut |_, entry| {
+        self.each_entry(reader, document, after, &mut |seq, entry| {
+            let outside = record.is_outside(seq);
             match entry {
                 Entry::Work(work)
                     if !record.excluded.contains(&work.hash) && !without.contains(&work.hash) =>
                 {
                     loaded.submit(&mut submitted, &work.change.0, work.person, self.config.device);
                 }
-                Entry::Remote(remote) => {
-                    for change in &remote.feed.changes {
-                        loaded.submit(&mut submitted, change, remote.feed.person, remote.feed.device);
+                other if !outside => {
+                    if let Some(feed) = other.into_feed() {
+                        for change in &feed.changes {
+                            loaded.submit(&mut submitted, change, feed.person, feed.device);
+                        }
                     }
                 }
                 _ => {}
@@ -122,6 +126,9 @@ impl Tablet {
         loaded.take_in(submitted);
         // All of the log was looked at.
         loaded.grown = false;
+        if record.set_aside().next().is_some() {
+            loaded.problem.get_or_insert_with(|| ASIDE.to_owned());
+        }
         Ok(loaded)
     }
 
@@ -131,20 +138,19 @@ impl Tablet {
         reader: &dyn StoreReader,
         document: DocumentId,
     ) -> Result<(), TabletError> {
-        let excluded = self.state.documents.get(&document).map(|record| record.excluded.clone());
-        let excluded = excluded.unwrap_or_default();
         while self.shelf.get(document).is_some_and(Loaded::should_look_again) {
+            let Some(record) = self.state.documents.get(&document) else { break };
             let Some(mut loaded) = self.shelf.loaded.remove(&document) else { break };
             (loaded.more_waits, loaded.grown) = (false, false);
             let mut found = Vec::new();
-            let looked = self.each_entry(reader, document, 0, &mut |_, entry| {
-                let Entry::Remote(remote) = entry else { return Ok(()) };
-                for change in &remote.feed.changes {
-                    loaded.submit(&mut found, change, remote.feed.person, remote.feed.device);
+            let looked = self.each_entry(reader, document, 0, &mut |seq, entry| {
+                let Some(feed) = entry.into_feed().filter(|_| !record.is_outside(seq)) else { return Ok(()) };
+                for change in &feed.changes {
+                    loaded.submit(&mut found, change, feed.person, feed.device);
                 }
                 found.retain(|one: &Submitted| {
                     let hash = one.candidate.sketch().hash;
-                    !loaded.note.contains(&hash) && !excluded.contains(&hash)
+                    !loaded.note.contains(&hash) && !record.excluded.contains(&hash)
                 });
                 if found.len() >= WAITING_CHANGES {
                     loaded.take_in(std::mem::take(&mut found));
@@ -152,17 +158,8 @@ impl Tablet {
                 Ok(())
             });
             loaded.take_in(found);
-            let (heads, missing, keys) = (loaded.note.heads(), loaded.missing(), keys_of(&loaded.note));
             self.shelf.put(document, loaded);
             looked?;
-            self.state.name(document, &keys);
-            if let Some(record) = self.state.documents.get_mut(&document) {
-                (record.heads, record.missing) = (Some(heads), missing);
-            }
-            self.tell(Event::Changed { document });
-        }
-        if self.state.documents.get(&document).is_some_and(|record| !record.missing.is_empty()) {
-            self.link.to_ask.insert(document);
         }
         Ok(())
     }
@@ -227,7 +224,10 @@ impl Tablet {
             .map(|(id, _)| *id)
             .collect();
         for document in grown {
-            let purges = self.state.documents.get(&document).map(|record| record.purges);
+            let record = self.state.documents.get(&document);
+            // A snapshot says that every entry up to its number is in it.
+            let all_in = record.is_some_and(|record| record.arriving.is_empty() && record.aside.is_empty());
+            let purges = record.filter(|_| all_in).map(|record| record.purges);
             let (Some(loaded), Some(key)) =
                 (self.shelf.loaded.get_mut(&document), self.seals.keys.get(&document))
             else {

@@ -102,7 +102,7 @@ record! {
         insert: String,
     }
 
-    /// Others' work as it came.
+    /// Others' work that stood in the document when it was written down; see [`Received`].
     Remote {
         /// The changes with envelope and verdict.
         feed: FeedChanges,
@@ -211,6 +211,48 @@ record! {
         /// Why, in one sentence.
         sentence: String,
     }
+
+    /// Others' work as it came, before the document engine has seen any of it.
+    Received {
+        /// The changes with envelope and verdict.
+        feed: FeedChanges,
+        /// Those of them that passed the door.
+        hashes: Vec<ChangeHash>,
+    }
+
+    /// The mark: the document engine is about to be given what was received for these documents.
+    Applying {
+        /// The documents.
+        documents: BTreeSet<DocumentId>,
+        /// How often the app died with what they received under way.
+        tries: u32,
+    }
+
+    /// What was received for a document stands in it: the mark is taken away.
+    Joined {
+        /// The document.
+        document: DocumentId,
+        /// Up to which entry.
+        through: u64,
+        /// Its heads with it.
+        heads: BTreeSet<ChangeHash>,
+        /// What it says of itself with it.
+        keys: Keys,
+        /// What is missing before all of it can be shown.
+        missing: BTreeSet<ChangeHash>,
+        /// Whether what an older version of the app had set aside stands in it too.
+        aside: bool,
+    }
+
+    /// What was received for a document ends the document engine: this version never gives it to it again.
+    SetAside {
+        /// The document.
+        document: DocumentId,
+        /// Up to which entry.
+        through: u64,
+        /// The app's name and version.
+        app: String,
+    }
 }
 
 macro_rules! entries {
@@ -282,6 +324,14 @@ entries! {
     NotReplayed(NotReplayed) = 14,
     /// See [`ReportDue`].
     ReportDue(ReportDue) = 15,
+    /// See [`Received`].
+    Received(Received) = 16,
+    /// See [`Applying`].
+    Applying(Applying) = 17,
+    /// See [`Joined`].
+    Joined(Joined) = 18,
+    /// See [`SetAside`].
+    SetAside(SetAside) = 19,
 }
 
 impl Entry {
@@ -296,13 +346,26 @@ impl Entry {
             Self::Report(entry) => Some(entry.document),
             Self::ReportDue(entry) => Some(entry.document),
             Self::NotReplayed(entry) => Some(entry.document),
+            Self::Received(entry) => Some(entry.feed.document),
+            Self::Joined(entry) => Some(entry.document),
+            Self::SetAside(entry) => Some(entry.document),
             Self::Key(_)
             | Self::Reference(_)
             | Self::Cursor(_)
             | Self::Rewound(_)
             | Self::Counter(_)
             | Self::Wanted(_)
-            | Self::Left(_) => None,
+            | Self::Left(_)
+            | Self::Applying(_) => None,
+        }
+    }
+
+    /// Others' work, if it is that.
+    pub(crate) fn into_feed(self) -> Option<FeedChanges> {
+        match self {
+            Self::Remote(entry) => Some(entry.feed),
+            Self::Received(entry) => Some(entry.feed),
+            _ => None,
         }
     }
 

@@ -18,6 +18,7 @@
 //! The machine never writes: it reads through the `&dyn StoreReader` it is handed, which must be the
 //! store the batches went into.
 
+mod arrivals;
 mod commit;
 pub mod config;
 mod documents;
@@ -26,11 +27,14 @@ mod edit;
 mod entry;
 mod error;
 mod event;
+mod fence;
+mod join;
 pub mod limits;
 mod link;
 mod machine;
 mod outbox;
 mod pipeline;
+mod record;
 mod replay;
 mod report;
 mod sealed;
@@ -47,6 +51,7 @@ pub use drafts::Keystroke;
 pub use edit::Edit;
 pub use error::TabletError;
 pub use event::{Event, Ticket};
+pub use fence::{Fence, LastEnd};
 pub use machine::Tablet;
 pub use status::{DocumentSummary, SaveState, Status, WorkNote};
 pub use view::{DraftView, NoteView};

@@ -47,5 +47,8 @@ pub const TURNED_AWAY_RETRY_MS: i64 = 10_000;
 pub const UNKNOWN_AUTHOR_RETRY_MS: i64 = 600_000;
 /// A document's snapshot is kept after this many changes.
 pub const SNAPSHOT_AFTER: u32 = 16;
+/// How often what was received is tried again, alone, where the app died with it under way and nobody
+/// knows of what.
+pub const TRIES_MAX: u32 = 2;
 /// Entries read from the log at a time.
 pub const SCAN: usize = 512;

@@ -51,6 +51,8 @@ pub(crate) struct Link {
     pub(crate) welcomed: bool,
     /// The server's record was found rewound and others' work has not been offered yet.
     pub(crate) offer_others: bool,
+    /// Whether only what the server has said nothing of since is to be offered: the app ended in between.
+    pub(crate) offer_the_rest: bool,
     /// What the feed has brought since then: the rest is what the record has lost.
     pub(crate) brought_again: BTreeMap<DocumentId, BTreeSet<ChangeHash>>,
     pub(crate) clock_offset_ms: Option<i64>,

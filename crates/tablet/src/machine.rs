@@ -10,10 +10,12 @@ use ed25519_dalek::SigningKey;
 use session_note::course::EpisodeVisit;
 use store::{Retained, StoreReader};
 
+use crate::arrivals::Arrivals;
 use crate::config::TabletConfig;
 use crate::entry::{CounterReserved, Entry};
 use crate::error::TabletError;
 use crate::event::Event;
+use crate::fence::LastEnd;
 use crate::limits;
 use crate::link::Link;
 use crate::pipeline::Pipeline;
@@ -40,6 +42,7 @@ pub struct Tablet {
     /// What was made here since the app was started, and by whom.
     pub(crate) mine: BTreeMap<DocumentId, BTreeMap<ChangeHash, PersonId>>,
     pub(crate) slices: BTreeMap<DocumentId, (BTreeSet<ChangeHash>, (DaySlice, EpisodeVisit))>,
+    pub(crate) arrivals: Arrivals,
     pub(crate) link: Link,
     pub(crate) events: VecDeque<Event>,
     pub(crate) keeps: Vec<Retained>,
@@ -53,7 +56,19 @@ impl Tablet {
     ///
     /// # Errors
     /// When the log cannot be read or opened with this key, or was written by a newer version.
-    pub fn open(mut config: TabletConfig, reader: &dyn StoreReader) -> Result<Self, TabletError> {
+    pub fn open(config: TabletConfig, reader: &dyn StoreReader) -> Result<Self, TabletError> {
+        Self::open_after(LastEnd::Unknown, config, reader)
+    }
+
+    /// The same, when the driver knows how the app ended the last time.
+    ///
+    /// # Errors
+    /// As [`Tablet::open`].
+    pub fn open_after(
+        end: LastEnd,
+        mut config: TabletConfig,
+        reader: &dyn StoreReader,
+    ) -> Result<Self, TabletError> {
         let rulebook = match config.rulebook.take() {
             Some(rulebook) => rulebook,
             None => Rulebook::builtin().map_err(|error| TabletError::Rulebook(error.to_string()))?,
@@ -70,6 +85,7 @@ impl Tablet {
             actors: BTreeMap::new(),
             mine: BTreeMap::new(),
             slices: BTreeMap::new(),
+            arrivals: Arrivals::default(),
             link: Link::default(),
             events: VecDeque::new(),
             keeps: Vec::new(),
@@ -79,6 +95,7 @@ impl Tablet {
         tablet.read_log(reader)?;
         tablet.counter = tablet.state.counter_through.saturating_add(1);
         tablet.reserve_counters();
+        tablet.find_arrivals(end);
         Ok(tablet)
     }
 

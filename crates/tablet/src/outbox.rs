@@ -17,7 +17,7 @@ use crate::error::TabletError;
 use crate::limits::{PUSH_BYTES, PUSH_CHANGES, PUSHES_WAITING, PUSHES_WAITING_BYTES};
 use crate::link::Flight;
 use crate::machine::Tablet;
-use crate::state::WorkState;
+use crate::record::WorkState;
 
 /// Changes on their way into one push.
 #[derive(Default)]

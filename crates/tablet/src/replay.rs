@@ -18,7 +18,7 @@ use crate::entry::{Entry, FOLLOWS, LET_GO, NotReplayed, VerdictItem, VerdictSeen
 use crate::error::TabletError;
 use crate::event::Event;
 use crate::machine::Tablet;
-use crate::state::WorkState;
+use crate::record::WorkState;
 use crate::typing::Phrase;
 
 /// A replay is made again at most for each replay below it; whoever goes further goes in a circle.

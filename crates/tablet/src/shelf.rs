@@ -22,7 +22,7 @@ pub(crate) struct Loaded {
     pub(crate) grown: bool,
     /// Why a part of it cannot be shown.
     pub(crate) problem: Option<String>,
-    /// [`crate::state::Record::purges`] when it was built.
+    /// [`crate::record::Record::purges`] when it was built.
     pub(crate) purges: u32,
     /// The shelf's clock when it was last used.
     pub(crate) used: u64,

@@ -9,165 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use chart::ids::{ChangeHash, CommandId, DocumentId, PatientId};
 use chart::reference::Reference;
 use chart::time::Date;
-use session_note::schema::Kind;
 use sync_protocol::Outcome;
 use sync_protocol::message::{Cursor, LogPosition};
 
-use crate::entry::{Entry, FOLLOWS, Keys, LET_GO, MADE_TWICE, Receipted, Remote, VerdictSeen, Work};
+use crate::entry::{Entry, FOLLOWS, Joined, Keys, LET_GO, MADE_TWICE, Receipted, Remote, VerdictSeen, Work};
+use crate::record::{Mark, Record, Replayed, Unsettled, WorkState};
 use crate::typing::Phrase;
-
-/// What became of a change made here.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum WorkState {
-    /// On this tablet's disk only.
-    Queued,
-    /// On the server's disk.
-    Receipted,
-    /// Kept by the server until a supervisor decides.
-    Held(String),
-    /// Refused for good; its replay is due.
-    Rejected(String),
-    /// A signature that was refused, or could not be carried over: only its signer can give it again.
-    SignAgain(String),
-    /// Nothing more can be done without a supervisor.
-    NeedsSupervisor(String),
-}
-
-/// A change made here that is not settled.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Unsettled {
-    /// The number of its entry.
-    pub(crate) seq: u64,
-    pub(crate) state: WorkState,
-    /// Whether it is itself a replay.
-    pub(crate) replay: bool,
-}
-
-/// What stands for a change that was made again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Replayed {
-    /// The change that does.
-    pub(crate) by: ChangeHash,
-    /// The number of the original's entry, if it was work that was not settled.
-    pub(crate) seq: Option<u64>,
-    /// Whether the original was a replay itself.
-    pub(crate) replay: bool,
-}
-
-/// What is known of a document without opening it.
-#[derive(Clone, Debug)]
-pub(crate) struct Record {
-    pub(crate) kind: Kind,
-    /// Its heads; none when they must be computed again.
-    pub(crate) heads: Option<BTreeSet<ChangeHash>>,
-    pub(crate) keys: Keys,
-    pub(crate) work: BTreeMap<ChangeHash, Unsettled>,
-    /// Admitted work made here, with the numbers of its entries.
-    pub(crate) settled: BTreeMap<ChangeHash, (u64, bool)>,
-    /// Changes that are never applied.
-    pub(crate) excluded: BTreeSet<ChangeHash>,
-    /// How often a change was taken out or let in again: what was built before is out of date.
-    pub(crate) purges: u32,
-    /// Rejected changes and what stands for them.
-    pub(crate) replayed: BTreeMap<ChangeHash, Replayed>,
-    /// Replays whose work is part of the note without them, with the original where that is it.
-    pub(crate) superseded: BTreeMap<ChangeHash, Option<ChangeHash>>,
-    /// Changes that others' work here builds on and that are not here.
-    pub(crate) missing: BTreeSet<ChangeHash>,
-    /// Heads at the server that were announced and not reached.
-    pub(crate) wanted: BTreeSet<ChangeHash>,
-    /// The number of the entry of the last published report.
-    pub(crate) report: Option<u64>,
-    /// Whether a newer one was announced and is not here.
-    pub(crate) report_due: bool,
-    pub(crate) out_of_scope: bool,
-    /// Whether the server has said something of it since the record was last found rewound.
-    pub(crate) confirmed: bool,
-}
-
-impl Record {
-    pub(crate) fn new(kind: Kind) -> Self {
-        let keys = Keys { patient: None, episode: None, dates: BTreeSet::new(), providers: BTreeSet::new() };
-        Self {
-            kind,
-            heads: None,
-            keys,
-            work: BTreeMap::new(),
-            settled: BTreeMap::new(),
-            excluded: BTreeSet::new(),
-            purges: 0,
-            replayed: BTreeMap::new(),
-            superseded: BTreeMap::new(),
-            missing: BTreeSet::new(),
-            wanted: BTreeSet::new(),
-            report: None,
-            report_due: false,
-            out_of_scope: false,
-            confirmed: true,
-        }
-    }
-
-    fn exclude(&mut self, hash: ChangeHash) {
-        if self.excluded.insert(hash) {
-            self.purges += 1;
-        }
-    }
-
-    /// The clinic has admitted a change. If it was made again here meanwhile, what stands for it goes,
-    /// unless that was admitted too.
-    fn admit(&mut self, hash: ChangeHash) {
-        if let Some(work) = self.work.remove(&hash) {
-            self.settled.insert(hash, (work.seq, work.replay));
-        }
-        if self.excluded.remove(&hash) {
-            self.heads = None;
-            self.purges += 1;
-        }
-        let Some(replayed) = self.replayed.remove(&hash) else { return };
-        if let Some(seq) = replayed.seq {
-            self.settled.insert(hash, (seq, replayed.replay));
-        }
-        if !self.settled.contains_key(&replayed.by) {
-            self.superseded.insert(replayed.by, Some(hash));
-            self.supersede(replayed.by, "the clinic took the work it was made again from");
-        }
-    }
-
-    /// The clinic has rejected a change. A replay goes to a person, unless it only follows another.
-    fn reject(&mut self, hash: ChangeHash, sentence: &str, follows: bool) {
-        self.exclude(hash);
-        self.heads = None;
-        if let Some((seq, replay)) = self.settled.remove(&hash) {
-            self.work.insert(hash, Unsettled { seq, replay, state: WorkState::Queued });
-        }
-        if let Some(work) = self.work.get_mut(&hash) {
-            let sentence = sentence.to_owned();
-            work.state = if work.replay && !follows {
-                WorkState::NeedsSupervisor(sentence)
-            } else {
-                WorkState::Rejected(sentence)
-            };
-        }
-    }
-
-    /// Takes a replay out whose work is in the note without it.
-    fn supersede(&mut self, replay: ChangeHash, sentence: &str) {
-        self.superseded.entry(replay).or_insert(None);
-        self.exclude(replay);
-        self.heads = None;
-        if let Some(work) = self.work.get_mut(&replay) {
-            work.state = WorkState::Rejected(sentence.to_owned());
-        }
-    }
-
-    pub(crate) fn has_queued(&self) -> bool {
-        self.work.values().any(|work| work.state == WorkState::Queued)
-    }
-
-    pub(crate) fn replay_due(&self) -> bool {
-        self.work.values().any(|work| matches!(work.state, WorkState::Rejected(_)))
-    }
-}
 
 /// Everything the log says.
 #[derive(Debug, Default)]
@@ -190,6 +37,7 @@ pub(crate) struct State {
     pub(crate) receipted: Option<LogPosition>,
     pub(crate) cursor: Option<Cursor>,
     pub(crate) counter_through: u64,
+    pub(crate) mark: Option<Mark>,
 }
 
 impl State {
@@ -263,7 +111,31 @@ impl State {
                 }
                 self.sort_work(failed.document);
             }
+            Entry::Received(received) => {
+                if let Some(record) = self.documents.get_mut(&received.feed.document) {
+                    record.arriving.insert(seq, received.hashes.clone());
+                    record.confirmed = true;
+                }
+            }
+            Entry::Applying(mark) => {
+                let (documents, tries) = (mark.documents.clone(), mark.tries);
+                self.mark = Some(Mark { seq, alone: documents.len() == 1, documents, tries });
+            }
+            Entry::Joined(joined) => self.fold_joined(joined),
+            Entry::SetAside(aside) => {
+                self.unmark(aside.document);
+                if let Some(record) = self.documents.get_mut(&aside.document) {
+                    record.put_aside(aside.through, &aside.app);
+                }
+            }
         }
+    }
+
+    fn unmark(&mut self, document: DocumentId) {
+        self.mark = self.mark.take().and_then(|mut mark| {
+            mark.documents.remove(&document);
+            (!mark.documents.is_empty()).then_some(mark)
+        });
     }
 
     fn fold_work(&mut self, seq: u64, work: &Work) {
@@ -290,14 +162,34 @@ impl State {
 
     fn fold_remote(&mut self, remote: &Remote) {
         let document = remote.feed.document;
+        if let Some(record) = self.documents.get_mut(&document) {
+            record.confirmed = true;
+        }
+        self.fold_heads(document, &remote.heads, &remote.keys, &remote.missing);
+    }
+
+    fn fold_joined(&mut self, joined: &Joined) {
+        self.unmark(joined.document);
+        if let Some(record) = self.documents.get_mut(&joined.document) {
+            record.settle_through(joined.through, joined.aside);
+        }
+        self.fold_heads(joined.document, &joined.heads, &joined.keys, &joined.missing);
+    }
+
+    fn fold_heads(
+        &mut self,
+        document: DocumentId,
+        heads: &BTreeSet<ChangeHash>,
+        keys: &Keys,
+        missing: &BTreeSet<ChangeHash>,
+    ) {
         let Some(record) = self.documents.get_mut(&document) else { return };
-        record.heads = Some(remote.heads.clone());
-        record.missing.clone_from(&remote.missing);
-        record.confirmed = true;
-        if record.wanted.is_subset(&remote.heads) {
+        record.heads = Some(heads.clone());
+        record.missing.clone_from(missing);
+        if record.wanted.is_subset(heads) {
             record.wanted.clear();
         }
-        self.name(document, &remote.keys);
+        self.name(document, keys);
     }
 
     fn fold_receipt(&mut self, receipted: &Receipted) {

@@ -12,7 +12,7 @@ use serde::Serialize;
 use session_note::schema::Kind;
 
 use crate::machine::Tablet;
-use crate::state::{Record, WorkState};
+use crate::record::{Record, WorkState};
 
 /// How far the newest work of a document has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -27,6 +27,10 @@ pub enum SaveState {
     /// On the clinic's disk too.
     SafeAtClinic,
 }
+
+/// What a person is told of a note of which a part ended the app.
+pub(crate) const CANNOT_BE_SHOWN: &str = "A part of this note cannot be shown by this version of the app, because showing it made the app \
+     stop. Update the app; nothing of the note is lost.";
 
 impl SaveState {
     /// The words on the screen.
@@ -45,7 +49,7 @@ impl SaveState {
 pub struct WorkNote {
     /// The change.
     pub change: ChangeHash,
-    /// `held`, `rejected`, `sign_again`, `needs_supervisor`, `turned_away`.
+    /// `held`, `rejected`, `sign_again`, `needs_supervisor`, `turned_away`, `cannot_be_shown`.
     pub state: &'static str,
     /// Why, and what to do, in one sentence.
     pub sentence: String,
@@ -83,6 +87,8 @@ pub struct DocumentSummary {
     pub save: SaveState,
     /// Whether a person should look at its status.
     pub attention: bool,
+    /// Whether a part of it ended the app and is not shown by this version.
+    pub cannot_be_shown: bool,
 }
 
 impl Tablet {
@@ -96,6 +102,10 @@ impl Tablet {
         if let Some((change, sentence)) = self.link.turned_away.get(&document) {
             let sentence = sentence.clone();
             notes.push(WorkNote { change: *change, state: "turned_away", sentence });
+        }
+        if let Some(change) = record.set_aside().next() {
+            let sentence = CANNOT_BE_SHOWN.to_owned();
+            notes.push(WorkNote { change: *change, state: "cannot_be_shown", sentence });
         }
         let not_saved = self.commit_failure().map(str::to_owned);
         Some(Status { save, words: save.words(), waiting, notes, not_saved })
@@ -126,17 +136,22 @@ impl Tablet {
             .iter()
             .filter(|(document, record)| {
                 let waits = !record.work.is_empty() || self.has_drafts(**document);
-                let begun = record.heads.is_some() || !record.excluded.is_empty();
+                let begun = record.heads.is_some() || !record.excluded.is_empty() || !record.aside.is_empty();
                 waits || (begun && !record.out_of_scope)
             })
-            .map(|(document, record)| DocumentSummary {
-                document: *document,
-                kind: record.kind.name(),
-                patient: record.keys.patient,
-                dates: record.keys.dates.clone(),
-                providers: record.keys.providers.clone(),
-                save: self.save_state(*document, record),
-                attention: record.work.iter().any(|(hash, work)| note_of(*hash, &work.state).is_some()),
+            .map(|(document, record)| {
+                let cannot_be_shown = record.set_aside().next().is_some();
+                let of_work = record.work.iter().any(|(hash, work)| note_of(*hash, &work.state).is_some());
+                DocumentSummary {
+                    document: *document,
+                    kind: record.kind.name(),
+                    patient: record.keys.patient,
+                    dates: record.keys.dates.clone(),
+                    providers: record.keys.providers.clone(),
+                    save: self.save_state(*document, record),
+                    attention: of_work || cannot_be_shown,
+                    cannot_be_shown,
+                }
             })
             .collect()
     }

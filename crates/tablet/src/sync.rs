@@ -21,7 +21,7 @@ use crate::error::TabletError;
 use crate::event::Event;
 use crate::limits::{PAGE_BYTES, TURNED_AWAY_RETRY_MS, UNCOVERED_RETRY_MS, UNKNOWN_AUTHOR_RETRY_MS};
 use crate::machine::Tablet;
-use crate::state::WorkState;
+use crate::record::{Record, WorkState};
 
 impl Tablet {
     /// The transport is connected. Hello, waiting work and the pull will leave in one flight as soon as
@@ -127,6 +127,10 @@ impl Tablet {
         entropy: &mut dyn Entropy,
         reader: &dyn StoreReader,
     ) -> Result<(), TabletError> {
+        if let Some(trouble) = self.arrivals.trouble.take() {
+            return Err(trouble);
+        }
+        self.mark_arrivals();
         self.ripen(now);
         self.flush_due(now, entropy, reader)?;
         self.replay_due(entropy, reader)?;
@@ -146,6 +150,7 @@ impl Tablet {
         let phrases = self.state.phrases.keys().filter_map(|id| self.phrase_due(*id));
         let retry = self.link.retry_at.values().min().filter(|_| self.link.is_open());
         let replay = self.replayable().next().map(|_| Timestamp::default());
+        let trouble = self.arrivals.trouble.as_ref().map(|_| Timestamp::default());
         [
             self.link.session.as_ref().and_then(TabletSession::poll_timeout),
             self.link.reconnect_at.map(|at| (at, "the connection is to be tried again")),
@@ -153,6 +158,7 @@ impl Tablet {
             retry.map(|at| (*at, "work is to be offered again")),
             self.pipeline.lazy_due().map(|at| (at, "receipts are to be written")),
             replay.map(|at| (at, "rejected work is to be made again")),
+            trouble.map(|at| (at, "what arrived could not be shown")),
         ]
         .into_iter()
         .flatten()
@@ -204,10 +210,15 @@ impl Tablet {
             self.pipeline.rewound = !self.pipeline.has_verdicts();
             self.enqueue(rewound);
             self.link.offer_others = true;
+            self.link.offer_the_rest = false;
             self.link.brought_again.clear();
             self.link.retry_at.clear();
             self.pull();
             self.tell(Event::Rewound);
+        } else if !self.link.offer_others && self.state.documents.values().any(Record::is_silent) {
+            self.link.offer_others = true;
+            self.link.offer_the_rest = true;
+            self.link.brought_again.clear();
         }
     }
 

@@ -1,11 +1,12 @@
-//! What arrives: pages of the feed, answers to questions, verdicts, reports. Others' changes pass the
-//! gate before they join a document; what does not pass is kept and not shown.
+//! What arrives: pages of the feed, answers to questions, verdicts, reports. Nothing here touches the
+//! document engine: how others' changes join a document is [`crate::join`]'s business.
 
 use std::collections::BTreeSet;
 
 use chart::entropy::Entropy;
 use chart::ids::{ChangeHash, DocumentId};
 use chart::time::Timestamp;
+use session_note::admit::{Limits, prescan};
 use session_note::schema::Kind;
 use store::StoreReader;
 use sync_protocol::message::{
@@ -13,17 +14,17 @@ use sync_protocol::message::{
 };
 use sync_protocol::{DocumentKind, Outcome, ReasonCode};
 
-use crate::documents::keys_of;
 use crate::entry::codec::Bytes;
 use crate::entry::{
-    CursorAt, Entry, FOLLOWS, Left, MADE_TWICE, ReferenceSeen, Remote, ReportDue, ReportSeen, VerdictItem,
+    CursorAt, Entry, FOLLOWS, Left, MADE_TWICE, ReferenceSeen, ReportDue, ReportSeen, VerdictItem,
     VerdictSeen, Wanted,
 };
 use crate::error::TabletError;
 use crate::event::Event;
 use crate::limits::{NEEDS_WAITING, PUSH_BYTES, REPORTS_ASKED};
 use crate::machine::Tablet;
-use crate::state::{Record, Unsettled, WorkState};
+use crate::record::{Record, Unsettled, WorkState};
+use crate::shelf::Loaded;
 
 impl Tablet {
     pub(crate) fn take_page(
@@ -56,6 +57,7 @@ impl Tablet {
         } else if self.state.cursor != Some(page.next) {
             self.enqueue_lazy(now, cursor);
         }
+        self.mark_arrivals();
         if !page.more && self.link.offer_others {
             self.link.offer_others = false;
             self.offer_others(reader)?;
@@ -72,6 +74,7 @@ impl Tablet {
         for feed in supply.entries {
             self.take_changes(entropy, reader, feed)?;
         }
+        self.mark_arrivals();
         if !supply.more {
             self.link.asked.remove(&supply.document);
             self.fetch_if_due(supply.document);
@@ -96,21 +99,17 @@ impl Tablet {
         let kind = self.kind(document).unwrap_or(kind);
         self.begin_document(entropy, document, kind)?;
         self.load(reader, document)?;
-        let mut submitted = Vec::new();
-        let Some(loaded) = self.shelf.get_mut(document) else { return Ok(()) };
-        for change in &feed.changes {
-            loaded.submit(&mut submitted, change, feed.person, feed.device);
-        }
-        let hashes: Vec<ChangeHash> = submitted.iter().map(|one| one.candidate.sketch().hash).collect();
+        let Some(loaded) = self.shelf.get(document) else { return Ok(()) };
+        let sketches = feed.changes.iter().filter_map(|change| prescan(change, &Limits::V1).ok());
+        let hashes: Vec<ChangeHash> = sketches.map(|sketch| sketch.hash).collect();
         // What was rejected once and is admitted after all joins when that is written down.
         let excluded = self.state.documents.get(&document).map(|record| &record.excluded);
         let is_back = |hash: &ChangeHash| excluded.is_some_and(|excluded| excluded.contains(hash));
         let back: Vec<ChangeHash> = hashes.iter().filter(|hash| is_back(hash)).copied().collect();
-        submitted.retain(|one| !back.contains(&one.candidate.sketch().hash));
         let passed_door = hashes.len() == feed.changes.len();
         let here = |hash: &ChangeHash| {
             let waits = loaded.waiting.iter().any(|one| one.candidate.sketch().hash == *hash);
-            loaded.note.contains(hash) || waits
+            loaded.note.contains(hash) || waits || self.is_outside(document, hash)
         };
         let known = hashes.iter().all(here);
         if self.link.offer_others {
@@ -120,20 +119,11 @@ impl Tablet {
             self.confirm(document, &hashes, feed.verdict);
             return Ok(());
         }
-        loaded.take_in(submitted);
-        let (heads, keys, missing) = (loaded.note.heads(), keys_of(&loaded.note), loaded.missing());
-        if let Some(sentence) = loaded.problem.clone() {
-            self.tell(Event::CannotBeShown { document, sentence });
-        }
-        if !missing.is_empty() {
-            self.link.to_ask.insert(document);
-        }
         let proof = feed.verdict.clone();
-        self.enqueue(Entry::Remote(Remote { feed, heads, keys, missing }));
+        self.receive(feed, hashes);
         if !back.is_empty() {
             self.confirm(document, &back, proof);
         }
-        self.tell(Event::Changed { document });
         Ok(())
     }
 
@@ -241,7 +231,8 @@ impl Tablet {
                 self.load(reader, document)?;
             }
             let loaded = self.shelf.get(document).filter(|_| here);
-            let held = loaded.is_some_and(|loaded| heads.iter().all(|head| loaded.note.contains(head)));
+            let here = |loaded: &Loaded, head| loaded.note.contains(head) || self.is_outside(document, head);
+            let held = loaded.is_some_and(|loaded| heads.iter().all(|head| here(loaded, head)));
             let heads = if held { BTreeSet::new() } else { heads };
             if !held {
                 self.link.to_ask.insert(document);
@@ -278,8 +269,9 @@ impl Tablet {
                 let Some(loaded) = self.shelf.get(document) else { continue };
                 let record = self.state.documents.get(&document);
                 let wanted = record.map(|record| record.wanted.clone()).unwrap_or_default();
-                missing = loaded.missing().into_iter().collect();
-                let reached = wanted.iter().all(|head| loaded.note.contains(head));
+                let here = |hash: &ChangeHash| loaded.note.contains(hash) || self.is_outside(document, hash);
+                missing = loaded.missing().into_iter().filter(|hash| !here(hash)).collect();
+                let reached = wanted.iter().all(here);
                 if reached && missing.is_empty() {
                     if let Some(record) = self.state.documents.get_mut(&document) {
                         record.wanted.clear();
@@ -310,7 +302,9 @@ impl Tablet {
         let Some(loaded) = self.shelf.get(document) else { return Ok(()) };
         let wanted: BTreeSet<ChangeHash> = if need.hashes.is_empty() {
             let have = need.have.iter().copied().collect();
-            loaded.note.changes_since(&have).into_iter().map(|(hash, _)| hash).collect()
+            let outside = self.state.documents.get(&document).into_iter().flat_map(Record::set_aside);
+            let inside = loaded.note.changes_since(&have).into_iter().map(|(hash, _)| hash);
+            inside.chain(outside.copied()).collect()
         } else {
             need.hashes.iter().copied().collect()
         };
@@ -339,11 +333,14 @@ impl Tablet {
         let brought = |document: &DocumentId, hash: &ChangeHash| {
             again.get(document).is_some_and(|again| again.contains(hash))
         };
+        let silent_only = std::mem::take(&mut self.link.offer_the_rest);
+        let asked = self.state.documents.iter().filter(|(_, record)| !silent_only || record.is_silent());
         let lacks = |(document, record): &(&DocumentId, &Record)| {
-            record.heads.as_ref().is_none_or(|heads| !heads.iter().all(|head| brought(document, head)))
+            let heads = record.heads.as_ref();
+            heads.is_none_or(|heads| !heads.iter().all(|head| brought(document, head)))
+                || !record.set_aside().all(|hash| brought(document, hash))
         };
-        let lacking = self.state.documents.iter().filter(lacks);
-        let lacking: Vec<DocumentId> = lacking.map(|(document, _)| *document).collect();
+        let lacking: Vec<DocumentId> = asked.filter(lacks).map(|(document, _)| *document).collect();
         for document in lacking {
             self.send_others(reader, document, &|hash| !brought(&document, hash))?;
         }
@@ -358,11 +355,7 @@ impl Tablet {
     ) -> Result<(), TabletError> {
         let mut feeds: Vec<FeedChanges> = Vec::new();
         self.each_entry(reader, document, 0, &mut |_, entry| {
-            if let Entry::Remote(remote) = entry
-                && names_any(&remote.feed, wanted)
-            {
-                feeds.push(remote.feed);
-            }
+            feeds.extend(entry.into_feed().filter(|feed| names_any(feed, wanted)));
             Ok(())
         })?;
         let Some(session) = &mut self.link.session else { return Ok(()) };
@@ -389,7 +382,7 @@ fn size(feed: &FeedChanges) -> usize {
 
 fn names_any(feed: &FeedChanges, wanted: &dyn Fn(&ChangeHash) -> bool) -> bool {
     feed.changes.iter().any(|change| {
-        let sketch = session_note::admit::prescan(change, &session_note::admit::Limits::V1);
+        let sketch = prescan(change, &Limits::V1);
         sketch.is_ok_and(|sketch| wanted(&sketch.hash))
     })
 }

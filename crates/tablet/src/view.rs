@@ -14,7 +14,7 @@ use store::StoreReader;
 
 use crate::error::TabletError;
 use crate::machine::Tablet;
-use crate::status::Status;
+use crate::status::{CANNOT_BE_SHOWN, Status};
 
 /// Typed text that is not a change yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -42,6 +42,8 @@ pub struct NoteView {
     pub visit: Option<Visit>,
     /// The episode, if it is one.
     pub episode: Option<Episode>,
+    /// Why a part of it is not shown by this version, if that is so; nothing of it is lost.
+    pub cannot_be_shown: Option<String>,
     /// Parts that could not be read, each in one sentence.
     pub problems: Vec<String>,
     /// Plain fields and texts that two tablets changed at once.
@@ -80,10 +82,16 @@ impl Tablet {
                 (reading.problems, reading.concurrent)
             }
         };
-        if let Some(problem) = &loaded.problem {
-            problems
-                .push(format!("A part of this note cannot be shown by this version of the app: {problem}"));
-        }
+        let aside =
+            self.state.documents.get(&document).is_some_and(|record| record.set_aside().next().is_some());
+        let cannot_be_shown = match &loaded.problem {
+            _ if aside => Some(CANNOT_BE_SHOWN.to_owned()),
+            Some(problem) => {
+                Some(format!("A part of this note cannot be shown by this version of the app: {problem}"))
+            }
+            None => None,
+        };
+        problems.extend(cannot_be_shown.clone());
         if !loaded.waiting.is_empty() {
             problems.push("Some of this note has not arrived yet".to_owned());
         }
@@ -93,6 +101,7 @@ impl Tablet {
             heads: loaded.note.heads(),
             visit,
             episode,
+            cannot_be_shown,
             problems,
             concurrent,
             disputes: contested,

@@ -6,6 +6,7 @@
 
 mod config;
 mod error;
+mod fence;
 mod link;
 mod request;
 mod turn;

@@ -15,6 +15,7 @@ use crate::datadir::{DataError, read_secret, write_secret};
 const FORMAT: u32 = 1;
 const KEYS: &str = "keys.json";
 const LOG: &str = "log";
+const ENGINE: &str = "engine";
 
 /// Why a tablet's directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -100,6 +101,11 @@ impl Home {
     /// Where the log lies.
     pub fn log(&self) -> PathBuf {
         self.dir.join(LOG)
+    }
+
+    /// Where it is noted whether the document engine is at work.
+    pub fn engine(&self) -> PathBuf {
+        self.dir.join(ENGINE)
     }
 
     fn keys(&self) -> PathBuf {

@@ -270,6 +270,28 @@ fn others_work_is_offered_again_to_a_rewound_record() {
     assert_eq!(FeedBody::Changes(offered[0].clone()), feed[0]);
 }
 
+#[test]
+fn an_offer_that_a_restart_of_the_app_cut_short_is_made_on_the_next_connection() {
+    let (mut rig, _, mut clinic) = two_tablets();
+    let feed = clinic.feed();
+    clinic.connect(&mut rig);
+    clinic.page(&mut rig, feed.clone());
+    clinic.disconnect(&mut rig);
+    clinic.standing = sync_protocol::Standing::Rewound;
+    clinic.connect(&mut rig);
+    let mut rig = rig.restarted(2);
+    clinic.standing = sync_protocol::Standing::Continues;
+    clinic.connect(&mut rig);
+    clinic.page(&mut rig, Vec::new());
+    let offered: Vec<_> = clinic.supplies.iter().flat_map(|supply| supply.entries.clone()).collect();
+    assert_eq!(offered.into_iter().map(FeedBody::Changes).collect::<Vec<_>>(), feed);
+    clinic.page(&mut rig, feed);
+    clinic.disconnect(&mut rig);
+    clinic.connect(&mut rig);
+    clinic.page(&mut rig, Vec::new());
+    assert_eq!(clinic.supplies.len(), 1, "what the server has again is not offered again");
+}
+
 fn appointment() -> FeedBody {
     let appointment = Appointment {
         id: VISIT,

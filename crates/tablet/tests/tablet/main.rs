@@ -10,6 +10,7 @@
 
 mod drafts;
 mod feed;
+mod fence;
 mod hostile;
 mod safe;
 mod verdicts;

@@ -19,7 +19,7 @@ use sync_protocol::{
     Acceptance, Limits, Outcome, ReasonCode, RefuseCode, ServerConfig, ServerEvent, ServerSession, Standing,
     VERSIONS, statement,
 };
-use tablet::{Edit, Event, Keystroke, SaveState, Tablet, TabletConfig, TabletError, Ticket};
+use tablet::{Edit, Event, Keystroke, LastEnd, SaveState, Tablet, TabletConfig, TabletError, Ticket};
 
 pub(crate) const CLINIC: ClinicId = ClinicId::from_bytes([0xc1; 16]);
 pub(crate) const ANNA: PersonId = PersonId::from_bytes([0xa1; 16]);
@@ -87,7 +87,18 @@ impl Rig {
 
     /// The app started on a disk; `start` makes each start draw other random bytes.
     pub(crate) fn on(number: u8, store: MemoryStore, start: u64) -> Self {
-        let tablet = Tablet::open(config(number), &store).unwrap();
+        Self::after(LastEnd::Unknown, config(number), number, store, start)
+    }
+
+    /// The same, with a word of how the last run ended.
+    pub(crate) fn after(
+        end: LastEnd,
+        config: TabletConfig,
+        number: u8,
+        store: MemoryStore,
+        start: u64,
+    ) -> Self {
+        let tablet = Tablet::open_after(end, config, &store).unwrap();
         let dice = Dice::new(u64::from(number) * 1_000 + start);
         let now = Timestamp::from_unix_ms(1_790_000_000_000 + i64::try_from(start).unwrap() * 100_000);
         Self { number, tablet, store, dice, now, events: Vec::new(), disks: Vec::new() }

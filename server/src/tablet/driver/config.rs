@@ -10,6 +10,7 @@ use tablet::Event;
 use crate::tablet::address::ServerAddress;
 use crate::tablet::home::{Home, Identity};
 use crate::tablet::kill::KillPoints;
+use crate::tablet::planted::Planted;
 
 /// Called on the driver's thread with everything the machine tells, before anybody else hears of it.
 pub type Observer = Box<dyn FnMut(&Event) + Send>;
@@ -26,6 +27,8 @@ pub struct DriverConfig {
     pub disk_key: [u8; 32],
     /// The directory of the log.
     pub log: PathBuf,
+    /// The file in which it is noted whether the document engine is at work.
+    pub engine: PathBuf,
     /// Who works on it.
     pub person: Option<PersonId>,
     /// What it asks to see; empty: the caseload of the person.
@@ -40,6 +43,8 @@ pub struct DriverConfig {
     pub rulebook: Option<Rulebook>,
     /// Where a test has it die.
     pub kill: KillPoints,
+    /// What a test has planted for its document engine.
+    pub planted: Planted,
     /// Told everything that happens.
     pub observer: Option<Observer>,
 }
@@ -56,6 +61,7 @@ impl DriverConfig {
             signing_key: *identity.signing_key.as_bytes(),
             disk_key: *identity.disk_key.as_bytes(),
             log: home.log(),
+            engine: home.engine(),
             person: identity.only_person(),
             scopes: Vec::new(),
             server: Some(ServerAddress::parse(&identity.server)?),
@@ -63,6 +69,7 @@ impl DriverConfig {
             clock_offset_ms: 0,
             rulebook: None,
             kill: KillPoints::default(),
+            planted: Planted::default(),
             observer: None,
         })
     }

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 use super::config::{DriverConfig, Observer};
 use super::error::{DriverError, OpenError};
+use super::fence::EngineFile;
 use super::link::{self, Net};
 use super::request::{Desk, Request, Saved, ServerChoice, Standing, Told};
 use super::wait::{View, Waiter, look};
@@ -141,7 +142,10 @@ fn open(
         app: concat!("gaitway-tablet/", env!("CARGO_PKG_VERSION")).to_owned(),
         rulebook: config.rulebook.take(),
     };
-    let tablet = Tablet::open(machine, &store)?;
+    let engine_failed = |error| OpenError::Files { path: config.engine.display().to_string(), error };
+    let (fence, end) = EngineFile::open(&config.engine, config.planted).map_err(engine_failed)?;
+    let mut tablet = Tablet::open_after(end, machine, &store)?;
+    tablet.set_fence(Box::new(fence));
     config.kill.pass(KillPoint::DuringOpen);
     let state = State {
         tablet,
