@@ -177,6 +177,8 @@ pub struct Hub {
     /// Actors bound by work that is not durable yet.
     pub(crate) binding: BTreeMap<ActorId, (DeviceId, PersonId, DocumentId)>,
     pub(crate) keep: Vec<Retained>,
+    /// The reports whose markers are on their way into the log.
+    pub(crate) marked: BTreeMap<DocumentId, [u8; 32]>,
     pub(crate) codes: Vec<Code>,
     pub(crate) invitations: Vec<Invitation>,
     pub(crate) done: VecDeque<(Ticket, Result<(), String>)>,
@@ -225,6 +227,7 @@ impl Hub {
             keep: Vec::new(),
             codes: Vec::new(),
             invitations: Vec::new(),
+            marked: BTreeMap::new(),
             done: VecDeque::new(),
             woken: BTreeSet::new(),
             transfers_due: BTreeMap::new(),

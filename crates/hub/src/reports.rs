@@ -69,8 +69,7 @@ impl Hub {
         let body = serde_json::to_vec(&published).map_err(|error| RecordError::Entry(error.to_string()))?;
         let digest = *facts::digest_of(&published).as_bytes();
         self.metrics.recomputed += 1;
-        let before = self.last_marker(reader, document)?;
-        if before.as_ref().is_some_and(|marker| *marker.digest == digest) {
+        if self.last_digest(reader, document)? == Some(digest) {
             return Ok(());
         }
         self.metrics.published += 1;
@@ -85,6 +84,7 @@ impl Hub {
         names.extend(caseloads.into_iter().map(|person| keys::scope(vault, Scope::Caseload(person))));
         let entry = self.record.seal(reader, entropy, document, names, &Head::Marker(marker), &[])?;
         self.push_entry(Some(document), entry, Vec::new());
+        self.marked.insert(document, digest);
         if let Some(sealed) = self.record.seal_kept(entropy, document, &body) {
             self.keep.push((keys::report(&self.record.vault, document), Some(sealed)));
         }
@@ -111,6 +111,20 @@ impl Hub {
     fn unheard(&self, facts: &Facts) -> BTreeSet<ClinicId> {
         let slice = &facts.note.slice;
         self.directory.unheard(self.config.clinic, slice.patient, &facts::dates(slice))
+    }
+
+    /// What was last published of a note, though its marker may still be on its way into the log: a report
+    /// that changes back meanwhile differs from that one and not from the one before.
+    fn last_digest(
+        &mut self,
+        reader: &dyn StoreReader,
+        document: DocumentId,
+    ) -> Result<Option<[u8; 32]>, RecordError> {
+        self.marked.retain(|document, _| self.uncommitted.contains_key(document));
+        if let Some(digest) = self.marked.get(&document) {
+            return Ok(Some(*digest));
+        }
+        Ok(self.last_marker(reader, document)?.map(|marker| *marker.digest))
     }
 
     pub(crate) fn last_marker(

@@ -1022,3 +1022,27 @@ fn a_rejection_in_a_record_put_back_reaches_whoever_carries_the_work() {
     let outcomes: Vec<Outcome> = line.verdicts().into_iter().map(|(outcome, _)| outcome).collect();
     assert_eq!(outcomes, [Outcome::Rejected], "its author's tablet is not here: who carried it hears");
 }
+
+#[test]
+fn a_report_that_changes_back_while_the_last_one_is_on_its_way_into_the_log_is_published_again() {
+    let (mut clinic, mut a, _) = two_therapists();
+    let mut line = a.connect(&mut clinic, a.caseload());
+    let push = a.does(&open_visit(a.author.person));
+    line.push(&mut clinic, &a, push);
+    let before = clinic.hub.report(&clinic.store, VISIT).unwrap().unwrap();
+    clinic.hold_commits = true;
+    for role in [Role::FrontDesk, Role::Therapist] {
+        clinic.person(11, role);
+        // The batch with what came before is written while this is worked on.
+        let batch = clinic.hub.poll_commit().unwrap();
+        while clinic.hub.work(&mut clinic.entropy, &clinic.store, 1) {}
+        let first = clinic.store.commit(&batch).unwrap();
+        clinic.hub.committed(&clinic.store, first);
+    }
+    clinic.hold_commits = false;
+    clinic.settle();
+    let after = clinic.hub.report(&clinic.store, VISIT).unwrap().unwrap();
+    assert_eq!(after.report, before.report);
+    let others = clinic.hub.metrics().published;
+    assert_eq!(others, 3, "one, another while the role was another, and the first again");
+}
