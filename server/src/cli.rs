@@ -81,6 +81,9 @@ enum Command {
     /// Judges one case from the standard input; what a server runs to try dangerous work apart
     #[command(hide = true)]
     JudgeOne,
+    /// Computes one report from facts on the standard input; what a server runs to try it apart
+    #[command(hide = true)]
+    ReckonOne(make::ReckonOne),
     /// Plays a clinic's day through real tablets against a real server and prints what it cost
     Load(crate::load::LoadArgs),
 }
@@ -115,6 +118,7 @@ fn run(cli: Cli) -> Outcome {
         Command::Tablet(args) => Ok(crate::tablet::run(args)),
         Command::Demo(args) => Ok(crate::demo::run(&args)),
         Command::JudgeOne => make::judge_one(),
+        Command::ReckonOne(args) => make::reckon_one(&args),
         Command::Load(args) => Ok(crate::load::run(&args)),
     }
 }

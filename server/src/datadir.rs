@@ -103,6 +103,10 @@ impl DataDir {
     pub fn judging(&self) -> PathBuf {
         self.root.join("judging")
     }
+    /// The mark of the note whose report is being computed.
+    pub fn reckoning(&self) -> PathBuf {
+        self.root.join("reckoning")
+    }
     /// Where a running server listens; gone when it has stopped cleanly.
     pub fn address(&self) -> PathBuf {
         self.root.join("server.address")

@@ -20,7 +20,7 @@ use hub::{ConnectionId, Hub, HubError, Ticket};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::faults::Faults;
-use crate::judge::{Judge, JudgeConfig};
+use crate::judge::{Judge, JudgeConfig, Reckoning};
 use crate::limits;
 use crate::record::Record;
 
@@ -62,7 +62,7 @@ pub struct DriverThread {
 
 /// Starts the driver over an opened hub. `runtime` is the one whose tasks talk to it.
 pub fn start(
-    hub: Hub,
+    mut hub: Hub,
     record: Record,
     faults: Faults,
     judge: JudgeConfig,
@@ -76,6 +76,7 @@ pub fn start(
     let gauges = Arc::new(Gauges::default());
     let pool = Arc::new(Pool::default());
     let committer = committer::Committer::start(record.clone(), outcomes)?;
+    hub.set_reckoner(Box::new(Reckoning::open(&judge)?));
     let judge = Judge::start(judge, judgements)?;
     let crew = run::Crew { committer, judge };
     let ends = run::Ends { committed, judged };

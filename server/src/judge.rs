@@ -8,6 +8,7 @@
 mod apart;
 mod mark;
 mod planted;
+mod reckoning;
 
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -19,15 +20,20 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::limits;
 
 use apart::Apart;
-pub(crate) use apart::judge_one;
+pub(crate) use apart::{judge_one, reckon_one};
 use mark::{Died, Mark};
 pub use planted::Planted;
+pub(crate) use reckoning::Reckoning;
 
 /// What the judge needs to know beside its cases.
 #[derive(Clone, Debug, Default)]
 pub struct JudgeConfig {
     /// Where it marks what is being judged; nowhere if absent.
     pub mark: Option<PathBuf>,
+    /// The same for the note whose report is being computed, with a list of those that are tried apart.
+    pub reckoning: Option<PathBuf>,
+    /// The clinic's own rules, for a child that tries a report.
+    pub rules: Option<PathBuf>,
     /// A fault planted by a test.
     pub planted: Planted,
 }

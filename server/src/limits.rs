@@ -56,6 +56,8 @@ pub const APART_TIME: Duration = Duration::from_secs(10);
 pub const APART_ALL_TIME: Duration = Duration::from_secs(45);
 /// Address space of a child, its stacks included.
 pub const APART_MEMORY_BYTES: u64 = 1 << 30;
+/// Notes whose reports are tried apart at once.
+pub const RECKONED_APART_MAX: usize = 1_000;
 /// Bytes of a case.
 pub const APART_BYTES: u64 = 256 << 20;
 /// Rows of a list, unless asked for fewer.

@@ -71,7 +71,12 @@ pub fn serve(data: &DataDir, config: &Config, faults: Faults, planted: Planted) 
     for sentence in sentences {
         tracing::warn!(sentence, "opening the record");
     }
-    let judge = JudgeConfig { mark: Some(data.judging()), planted };
+    let judge = JudgeConfig {
+        mark: Some(data.judging()),
+        reckoning: Some(data.reckoning()),
+        rules: config.rules.clone(),
+        planted,
+    };
     // From here on an early return must stop the driver, so that the record is closed in order.
     let (driver, thread) =
         driver::start(hub, record, faults, judge, runtime.handle().clone()).map_err(ServeError::Threads)?;

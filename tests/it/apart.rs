@@ -138,3 +138,56 @@ fn a_child_that_never_ends_is_ended() {
 fn a_child_that_eats_memory_is_stopped_by_its_bound() {
     check_struck("eat", "stopped a process of its own too");
 }
+
+/// Why the server says a note is not to be billed.
+fn held_back(ward: &Ward, document: DocumentId) -> Option<Vec<String>> {
+    let report = ward.server_report(document)?;
+    serde_json::from_value(report["report"]["bill"]["reasons"].clone()).ok()
+}
+
+#[test]
+fn a_report_that_aborts_the_server_costs_one_restart_and_is_withheld_while_its_note_stays_readable() {
+    let (mut ward, server) = struck("reckon-abort");
+    ward.clinic.server = Some(server);
+    let (shared, own) = (ward.notes[0], ward.notes[1]);
+    let withheld = |ward: &Ward| {
+        let reasons = held_back(ward, own)?;
+        let word = "computing this report stopped the clinic's server; it is withheld";
+        reasons.iter().any(|reason| reason.starts_with(word)).then_some(reasons)
+    };
+    let reasons = patiently("the report is withheld", || withheld(&ward));
+    assert_eq!(reasons.len(), 1, "and nothing else is said of it: {reasons:?}");
+    // The note is whole, nothing of it is kept back, and everybody goes on.
+    write(&mut ward, 1, shared, "the other tablet. ");
+    for hand in &mut ward.hands {
+        sync(&mut hand.tablet);
+    }
+    ward.judged();
+    assert_eq!(quarantine(&ward), Vec::<Value>::new());
+    let note = ward.server_note(own).unwrap();
+    let whole = format!("built upon it. {TRIGGER}sound before. ");
+    assert_eq!(note["content"]["text"]["objective"], json!(whole));
+    let beside = held_back(&ward, shared).unwrap_or_default();
+    assert!(!beside.iter().any(|reason| reason.contains("withheld")), "{beside:?}");
+    // The next start does not die of it, and reading it does not either.
+    let environment = [("GAITWAY_JUDGING_FAULT", format!("reckon-abort:{TRIGGER}"))];
+    let environment = environment.each_ref().map(|(name, value)| (*name, value.as_str()));
+    ward.clinic.stop_server();
+    ward.clinic.start_server(&environment);
+    ward.judged();
+    write(&mut ward, 0, own, "later. ");
+    sync(&mut ward.hands[0].tablet);
+    ward.judged();
+    patiently("the later edit is in the withheld report's note", || {
+        let text = ward.server_note(own)?["content"]["text"]["objective"].clone();
+        text.as_str()?.contains("later. ").then_some(())
+    });
+    assert!(withheld(&ward).is_some());
+    assert!(ward.clinic.server.as_mut().unwrap().is_running());
+    // With an engine that survives it the next edit brings the report.
+    ward.clinic.stop_server();
+    ward.clinic.start_server(&[]);
+    write(&mut ward, 0, own, "and again. ");
+    sync(&mut ward.hands[0].tablet);
+    patiently("the report is computed", || withheld(&ward).is_none().then_some(()));
+}

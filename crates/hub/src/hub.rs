@@ -22,6 +22,7 @@ use crate::ledger::{Backlog, WorkNote};
 use crate::limits::UNPROVEN_CONNECTIONS_MAX;
 use crate::links::{Import, Lines, Place};
 use crate::metrics::Metrics;
+use crate::reckoner::{Reckoner, Unfenced};
 use crate::record::{Record, RecordError};
 use crate::resident::Residents;
 use crate::ruling::{Docket, Release};
@@ -141,6 +142,8 @@ pub struct Hub {
     pub(crate) signer: SigningKey,
     pub(crate) record: Record,
     pub(crate) directory: Directory,
+    /// Who computes reports.
+    pub(crate) reckoner: Box<dyn Reckoner>,
     pub(crate) residents: Residents,
     pub(crate) connections: BTreeMap<ConnectionId, Connection>,
     next_connection: u64,
@@ -174,11 +177,11 @@ pub struct Hub {
     pub(crate) uncommitted: BTreeMap<DocumentId, usize>,
     /// Tablets that brought others' work of a document and have not been told whether they follow it.
     pub(crate) carried: BTreeMap<DocumentId, BTreeSet<DeviceId>>,
+    /// The reports whose markers are on their way into the log.
+    pub(crate) marked: BTreeMap<DocumentId, [u8; 32]>,
     /// Actors bound by work that is not durable yet.
     pub(crate) binding: BTreeMap<ActorId, (DeviceId, PersonId, DocumentId)>,
     pub(crate) keep: Vec<Retained>,
-    /// The reports whose markers are on their way into the log.
-    pub(crate) marked: BTreeMap<DocumentId, [u8; 32]>,
     pub(crate) codes: Vec<Code>,
     pub(crate) invitations: Vec<Invitation>,
     pub(crate) done: VecDeque<(Ticket, Result<(), String>)>,
@@ -202,6 +205,7 @@ impl Hub {
             signer: SigningKey::from_bytes(&config.site_key),
             record,
             directory: Directory::default(),
+            reckoner: Box::new(Unfenced),
             residents: Residents::new(config.documents_resident_max),
             config,
             connections: BTreeMap::new(),
@@ -223,11 +227,11 @@ impl Hub {
             unjudged_cost: BTreeMap::new(),
             uncommitted: BTreeMap::new(),
             carried: BTreeMap::new(),
+            marked: BTreeMap::new(),
             binding: BTreeMap::new(),
             keep: Vec::new(),
             codes: Vec::new(),
             invitations: Vec::new(),
-            marked: BTreeMap::new(),
             done: VecDeque::new(),
             woken: BTreeSet::new(),
             transfers_due: BTreeMap::new(),

@@ -91,8 +91,8 @@ impl Hub {
         Ok(())
     }
 
-    pub(crate) fn compute(&self, facts: &Facts) -> Published {
-        let report = compliance::recompute(facts, &self.config.rulebook);
+    pub(crate) fn compute(&mut self, facts: &Facts) -> Published {
+        let report = self.reckoner.reckon(facts, &self.config.rulebook);
         let documents = |slices: &[DaySlice]| slices.iter().map(|slice| slice.document).collect();
         let confirmed = Confirmed {
             as_of: facts.as_of,

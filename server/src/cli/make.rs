@@ -11,7 +11,7 @@ use crate::datadir::DataDir;
 use crate::faults::Faults;
 use crate::init::{InitError, NewClinic};
 use crate::judge::{self, Planted};
-use crate::{logging, serve as server};
+use crate::{logging, opening, serve as server};
 
 /// Makes a clinic's directory.
 #[derive(Debug, Args)]
@@ -54,6 +54,22 @@ pub(crate) fn init(args: &Init) -> Outcome {
 pub(crate) fn judge_one() -> Outcome {
     let planted = Planted::from_environment().map_err(Failure::Usage)?;
     judge::judge_one(planted).map_err(failed)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Computes one report in a process of its own.
+#[derive(Debug, Args)]
+pub(crate) struct ReckonOne {
+    /// The clinic's own rules
+    #[arg(long)]
+    rules: Option<PathBuf>,
+}
+
+/// Computes one report in this process and says whether it came to an end; the server runs it.
+pub(crate) fn reckon_one(args: &ReckonOne) -> Outcome {
+    let planted = Planted::from_environment().map_err(Failure::Usage)?;
+    let rulebook = opening::rulebook(args.rules.as_deref()).map_err(failed)?;
+    judge::reckon_one(planted, rulebook).map_err(failed)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,6 +1,7 @@
 //! A change that brings down whoever judges it, planted for tests: never active unless the environment's
 //! `GAITWAY_JUDGING_FAULT` names one; docs/operations.md lists them.
 
+use chart::facts::Facts;
 use hub::Case;
 
 /// What happens in a child process; the server itself always aborts.
@@ -12,6 +13,8 @@ enum Kind {
     Hang,
     /// It takes all the memory it can get.
     Eat,
+    /// The process aborts when it computes a report, and judges without harm.
+    ReckonAbort,
 }
 
 /// Changes that hold these bytes bring down the process that judges them.
@@ -27,12 +30,18 @@ impl Planted {
         if text.is_empty() {
             return Ok(Self::default());
         }
-        let kinds = [("abort", Kind::Abort), ("hang", Kind::Hang), ("eat", Kind::Eat)];
+        let kinds = [
+            ("abort", Kind::Abort),
+            ("hang", Kind::Hang),
+            ("eat", Kind::Eat),
+            ("reckon-abort", Kind::ReckonAbort),
+        ];
         let (name, bytes) = text.split_once(':').unwrap_or((text, ""));
         let kind = kinds.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind);
         match kind.filter(|_| !bytes.is_empty()) {
             Some(kind) => Ok(Self(Some((kind, bytes.as_bytes().to_vec())))),
-            None => Err("GAITWAY_JUDGING_FAULT must be abort, hang or eat with `:` and a text".to_owned()),
+            None => Err("GAITWAY_JUDGING_FAULT must be abort, hang, eat or reckon-abort with `:` and a text"
+                .to_owned()),
         }
     }
 
@@ -50,7 +59,7 @@ impl Planted {
     }
 
     fn hits(&self, case: &Case) -> Option<Kind> {
-        let (kind, text) = self.0.as_ref()?;
+        let (kind, text) = self.0.as_ref().filter(|(kind, _)| *kind != Kind::ReckonAbort)?;
         let holds = |bytes: &[u8]| bytes.windows(text.len()).any(|window| window == text.as_slice());
         case.changes().any(|(_, bytes)| holds(bytes)).then_some(*kind)
     }
@@ -62,10 +71,20 @@ impl Planted {
         }
     }
 
+    /// In whoever computes a report, the server or a child.
+    pub(super) fn strike_reckoning(&self, facts: &Facts) {
+        let Some((Kind::ReckonAbort, text)) = &self.0 else { return };
+        let holds =
+            |written: &String| written.as_bytes().windows(text.len()).any(|part| part == text.as_slice());
+        if facts.note.text.values().any(holds) {
+            std::process::abort();
+        }
+    }
+
     /// In a child.
     pub(super) fn strike_apart(&self, case: &Case) {
         match self.hits(case) {
-            None => {}
+            None | Some(Kind::ReckonAbort) => {}
             Some(Kind::Abort) => std::process::abort(),
             Some(Kind::Hang) => loop {
                 std::thread::sleep(std::time::Duration::from_secs(1));
