@@ -170,6 +170,12 @@ impl Record {
         }
     }
 
+    /// Whether a rejection says anything new: of what is in the note, or was offered again since the last one.
+    pub(crate) fn would_reject(&self, hash: &ChangeHash) -> bool {
+        let offered = |work: &Unsettled| matches!(work.state, WorkState::Queued | WorkState::Receipted);
+        !self.excluded.contains(hash) || self.work.get(hash).is_some_and(offered)
+    }
+
     /// Takes a replay out whose work is in the note without it.
     pub(crate) fn supersede(&mut self, replay: ChangeHash, sentence: &str) {
         self.superseded.entry(replay).or_insert(None);

@@ -231,7 +231,7 @@ impl State {
                         work.state = WorkState::Held(item.sentence.clone());
                     }
                 }
-                Outcome::Rejected | Outcome::Other(FOLLOWS) if !record.excluded.contains(&item.hash) => {
+                Outcome::Rejected | Outcome::Other(FOLLOWS) if record.would_reject(&item.hash) => {
                     record.reject(item.hash, &item.sentence, outcome != Outcome::Rejected);
                 }
                 Outcome::Rejected | Outcome::Other(_) => {}
@@ -250,7 +250,9 @@ impl State {
                 record.work.insert(hash, Unsettled { seq, replay, state: WorkState::Queued });
             }
             for work in record.work.values_mut() {
-                if matches!(work.state, WorkState::Receipted | WorkState::Held(_)) {
+                // A rejection that the record has lost with the bytes is decided anew.
+                let lost = work.replay && matches!(work.state, WorkState::NeedsSupervisor(_));
+                if lost || matches!(work.state, WorkState::Receipted | WorkState::Held(_)) {
                     work.state = WorkState::Queued;
                 }
             }

@@ -114,6 +114,31 @@ fn a_crash_at_every_commit_of_a_replay_makes_it_once() {
 }
 
 #[test]
+fn work_that_waits_for_a_supervisor_is_offered_again_to_a_record_that_has_lost_it() {
+    let (mut rig, mut clinic) = (Rig::new(1), Clinic::new());
+    rig.field(VISIT, "good");
+    clinic.connect(&mut rig);
+    for push in 0..2 {
+        let made = hashes(&clinic.pushes[push]);
+        clinic.verdict(&mut rig, made, Outcome::Rejected, ReasonCode::Declined);
+        rig.wait(1_000);
+        clinic.talk(&mut rig);
+    }
+    assert_eq!(states(&rig), ["needs_supervisor"]);
+    clinic.disconnect(&mut rig);
+    clinic.standing = sync_protocol::Standing::Rewound;
+    clinic.receipts = false;
+    clinic.connect(&mut rig);
+    let again = clinic.pushes.last().unwrap().clone();
+    assert_eq!((clinic.pushes.len(), hashes(&again)), (3, hashes(&clinic.pushes[1])));
+    assert_eq!(again.replaces, hashes(&clinic.pushes[0]));
+    assert_ne!(rig.save_state(VISIT), SaveState::SafeAtClinic, "nobody has it yet");
+    clinic.verdict(&mut rig, hashes(&again), Outcome::Rejected, ReasonCode::Declined);
+    assert_eq!(states(&rig), ["needs_supervisor"], "decided anew");
+    assert_eq!(states(&rig.restarted(2)), ["needs_supervisor"]);
+}
+
+#[test]
 fn a_signature_is_not_given_again_for_anybody() {
     let (mut rig, mut clinic) = (Rig::new(1), Clinic::new());
     rig.field(VISIT, "good");
