@@ -304,6 +304,8 @@ impl Hub {
         document: DocumentId,
         hashes: &BTreeSet<ChangeHash>,
     ) -> Result<bool, Trouble> {
+        // Parts may come before what they build on: each goes behind the others once.
+        let mut put_off = 0;
         while let Some(part) = self
             .lines
             .links
@@ -311,8 +313,21 @@ impl Hub {
             .and_then(|link| link.asked.get_mut(&document)?.supplied.pop_front())
         {
             match self.take_changes(entropy, reader, clinic, &part)? {
-                Taken::Done => {}
-                Taken::Lacks(_) => return Err(Trouble::Incomplete),
+                Taken::Done => put_off = 0,
+                Taken::Lacks(_) => {
+                    put_off += 1;
+                    let asked =
+                        self.lines.links.get_mut(&clinic).and_then(|link| link.asked.get_mut(&document));
+                    let Some(asked) = asked else { return Ok(false) };
+                    asked.supplied.push_back(part);
+                    if put_off >= asked.supplied.len() {
+                        if asked.answered {
+                            return Err(Trouble::Incomplete);
+                        }
+                        // The rest of the answer is still to come.
+                        return Ok(false);
+                    }
+                }
                 Taken::Later => {
                     let link = self.lines.links.get_mut(&clinic);
                     if let Some(asked) = link.and_then(|link| link.asked.get_mut(&document)) {

@@ -1,7 +1,7 @@
 //! A verdict before it is written, and what is known of a case while it is being judged. Decides nothing
 //! about content.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chart::ids::{ChangeHash, DeviceId, DocumentId, PersonId};
 use chart::time::Timestamp;
@@ -71,6 +71,38 @@ impl Docket {
             }
             self.rulings.extend(found.into_iter().map(|hash| (hash, ruling.clone())));
         }
+    }
+
+    /// The changes by their work, each after what it builds on: whoever reads the verdicts in their order can
+    /// take one after the other. Work stands in parts where others' work lies between them, as when tablets
+    /// offer again what a record has lost.
+    pub(crate) fn in_order(&self) -> Vec<(u64, Vec<ChangeHash>)> {
+        let mut waiting: Vec<(u64, ChangeHash)> = Vec::new();
+        for (seq, hashes) in &self.works {
+            waiting.extend(hashes.iter().map(|hash| (*seq, *hash)));
+        }
+        let mut open: BTreeSet<ChangeHash> = waiting.iter().map(|(_, hash)| *hash).collect();
+        let mut parts: Vec<(u64, Vec<ChangeHash>)> = Vec::new();
+        while !waiting.is_empty() {
+            let before = waiting.len();
+            waiting.retain(|(seq, hash)| {
+                let deps = self.builds_on.get(hash).into_iter().flatten();
+                if deps.into_iter().any(|dep| open.contains(dep)) {
+                    return true;
+                }
+                open.remove(hash);
+                match parts.last_mut() {
+                    Some((last, part)) if last == seq => part.push(*hash),
+                    _ => parts.push((*seq, vec![*hash])),
+                }
+                false
+            });
+            if waiting.len() == before {
+                // No change builds on itself, so there is always one that can go first.
+                open.clear();
+            }
+        }
+        parts
     }
 
     /// What is held or rejected passes on to what follows it.

@@ -47,7 +47,7 @@ impl Hub {
         mut resident: Resident,
         docket: &Docket,
     ) -> Result<(), RecordError> {
-        let Docket { works, rulings, authors, .. } = docket;
+        let Docket { rulings, authors, .. } = docket;
         let document = resident.note.id();
         resident.shown = None;
         resident.shown();
@@ -58,17 +58,17 @@ impl Hub {
         let scope_keys = self.scope_keys(&resident.ledger, &before);
         let rejection_keys = self.rejection_keys(&resident.ledger);
         let sites = resident.ledger.sites.clone();
-        for (seq, hashes) in works {
+        for (seq, hashes) in docket.in_order() {
             let mut groups: BTreeMap<&Ruling, Vec<ChangeHash>> = BTreeMap::new();
             for hash in hashes {
-                if let Some(ruling) = rulings.get(hash) {
-                    groups.entry(ruling).or_default().push(*hash);
+                if let Some(ruling) = rulings.get(&hash) {
+                    groups.entry(ruling).or_default().push(hash);
                 }
             }
             for (ruling, hashes) in groups {
                 self.count(ruling, hashes.len() as u64);
-                let device = authors.get(seq).map(|(_, device)| *device);
-                let verdict = self.signed(document, *seq, ruling, &hashes);
+                let device = authors.get(&seq).map(|(_, device)| *device);
+                let verdict = self.signed(document, seq, ruling, &hashes);
                 let vault = &self.record.vault;
                 let mut names = vec![keys::document(vault, document), keys::verdicts(vault)];
                 names.extend(device.map(|device| keys::device(vault, device)));

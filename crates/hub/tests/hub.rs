@@ -11,6 +11,8 @@
 
 #[path = "hub/caseload.rs"]
 mod caseload;
+#[path = "hub/order.rs"]
+mod order;
 
 use std::collections::BTreeSet;
 
