@@ -1,6 +1,8 @@
 //! Clinics that follow each other: real servers as processes, paired at the command line, with real tablets;
 //! lines that are cut, a server that is killed.
 
+#[path = "sites/day.rs"]
+mod day;
 #[path = "sites/rollback.rs"]
 mod rollback;
 
