@@ -128,6 +128,14 @@ impl Hub {
         paired.map(row).collect()
     }
 
+    /// The transport of a connection lives: so does the line over it on which that clinic is followed.
+    pub(crate) fn link_heard(&mut self, now: Timestamp, connection: ConnectionId) {
+        for (clinic, link) in self.lines.links.iter_mut().filter(|(_, link)| link.beside == connection) {
+            link.session.heard(now);
+            self.lines.followed.entry(*clinic).or_default().heard_at = Some(now);
+        }
+    }
+
     pub(crate) fn links_timeout(&mut self, now: Timestamp) {
         let clinics: Vec<ClinicId> = self.lines.links.keys().copied().collect();
         for clinic in clinics {

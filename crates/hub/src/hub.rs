@@ -275,6 +275,7 @@ impl Hub {
             connection.session.heard(now);
         }
         self.note_heard(now, connection);
+        self.link_heard(now, connection);
     }
 
     /// The next frame to send, if any.

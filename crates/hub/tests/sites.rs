@@ -480,6 +480,31 @@ fn check_equal(group: &mut Group) {
 }
 
 #[test]
+fn an_idle_line_stays_open_while_the_other_side_shows_that_it_is_there_and_ends_when_it_does_not() {
+    let mut group = Group::new(2, &[(0, 1)]);
+    let connected = |group: &Group| group.sites.iter().all(|site| site.hub.sites()[0].connected);
+    assert!(connected(&group));
+    let pass = |group: &mut Group, pings: bool| {
+        for _ in 0..15 {
+            group.now = group.now.plus_ms(20_000);
+            for wire in group.wires.clone().into_iter().filter(|_| pings) {
+                group.sites[wire.server].hub.heard(group.now, wire.connection);
+            }
+            for site in &mut group.sites {
+                site.hub.handle_timeout(group.now, &mut site.entropy, &site.store);
+            }
+            group.run();
+        }
+    };
+    let before = group.bytes;
+    pass(&mut group, true);
+    assert!(connected(&group), "five idle minutes");
+    assert_eq!(group.bytes, before, "and not a byte beside the pings");
+    pass(&mut group, false);
+    assert!(!connected(&group));
+}
+
+#[test]
 fn a_note_of_a_shared_patient_is_at_both_clinics_with_its_author_and_an_equal_report() {
     let mut group = Group::new(2, &[(0, 1)]);
     group.share(&[1]);
