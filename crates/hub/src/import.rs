@@ -319,7 +319,13 @@ impl Hub {
         let loaded = self.residents.load(&mut self.record, reader, import.document, None);
         if let Ok(Some(resident)) = loaded {
             let (received_at, ahead) = (import.received_at, import.clock_ahead_ms);
+            let waited = resident.ledger.has_followers() && resident.ledger.has_unsettled_holds();
             resident.ledger.durable(seq, import.note.clone(), received_at, ahead);
+            if waited && !resident.ledger.has_unsettled_holds() {
+                // Reports of other notes said that this one waits.
+                resident.shown = None;
+                self.touched.extend(resident.shown().days(&self.record.vault));
+            }
         }
         self.lines.imports.push(import);
     }

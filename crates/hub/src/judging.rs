@@ -55,8 +55,15 @@ impl Hub {
                 ledger.carriers.extend(self.carried.get(&document).into_iter().flatten());
                 let waits = |hash: &&ChangeHash| !ledger.is_whole(hash);
                 self.metrics.waiting += note.hashes.iter().filter(waits).count() as u64;
+                let waited = ledger.has_followers() && ledger.has_unsettled_holds();
                 ledger.durable(seq, note, received_at, clock_ahead_ms);
-                if !ledger.is_open(seq) {
+                let open = ledger.is_open(seq);
+                if waited && !ledger.has_unsettled_holds() {
+                    // Reports of other notes said that this one waits.
+                    resident.shown = None;
+                    self.touched.extend(resident.shown().days(&self.record.vault));
+                }
+                if !open {
                     // Another push brought all of it first.
                     self.give_back(seq);
                     return;

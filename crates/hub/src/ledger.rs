@@ -289,6 +289,11 @@ impl Ledger {
         !self.held_abroad.is_empty() || self.changes.values().any(stays)
     }
 
+    /// Whether anything builds on something that was not whole when it came.
+    pub(crate) fn has_followers(&self) -> bool {
+        !self.followers.is_empty()
+    }
+
     /// Whether something of a piece of work has no verdict.
     pub(crate) fn is_open(&self, work: u64) -> bool {
         self.open.contains_key(&work)

@@ -276,6 +276,8 @@ impl Group {
     /// How every clinic stands with the others, and how much each has of every note.
     fn standing(&self) -> String {
         let mut told = String::new();
+        let made = |note: &Note| self.acknowledged.iter().filter(|one| one.document == note.document).count();
+        told.push_str(&format!("made: {:?}\n", self.notes.iter().map(made).collect::<Vec<_>>()));
         for (place, name) in self.places.iter().zip(NAMES) {
             let rows: Vec<SiteRow> = serde_json::from_value(place.command(&["list"])).unwrap();
             told.extend(rows.iter().map(|row| format!("{name}: {}\n", row.sentence())));
@@ -284,6 +286,15 @@ impl Group {
                 shown.map_or(0, |shown| shown["history"].as_array().map_or(0, Vec::len))
             };
             told.push_str(&format!("{name}: {:?}\n", self.notes.iter().map(changes).collect::<Vec<_>>()));
+            let status: Value = place.clinic.admin().get("/v1/admin/status").unwrap();
+            let held: Value = place.clinic.admin().get("/v1/admin/quarantine").unwrap();
+            let held: Vec<&Value> = held["quarantine"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter(|row| row["open"] == json!(true))
+                .collect();
+            told.push_str(&format!("{name}: {} {held:?}\n", status["hub"]));
         }
         told
     }

@@ -61,3 +61,37 @@ fn work_that_lies_across_others_work_is_served_each_change_after_what_it_builds_
     }
     assert_eq!(served, 3);
 }
+
+#[test]
+fn a_report_that_waited_for_a_fellow_note_does_not_go_on_waiting_when_what_was_missing_has_come() {
+    use chart::facts::Standing;
+    let (mut clinic, mut a, mut b) = two_therapists();
+    let mut fellow = a.with_visit(0x51);
+    let mut lines = [a.connect(&mut clinic, a.caseload()), b.connect(&mut clinic, b.caseload())];
+    let begun = a.does(&open_visit(a.author.person));
+    lines[0].push(&mut clinic, &a, begun);
+    b.hears(&mut lines[1]);
+    let write = |text: &str| {
+        format!(r#"{{"command":"splice_text","field":"subjective","position":0,"insert":"{text}"}}"#)
+    };
+    // The second writes; the first has seen it and writes upon it, and is the first to bring its part.
+    let middle = b.does(&write("two "));
+    let scan = |bytes: &Vec<u8>| {
+        let limits = session_note::admit::Limits::V1;
+        let candidate = session_note::admit::Candidate::scan(bytes.clone(), &limits).unwrap();
+        session_note::admission::Submitted { candidate, person: b.author.person, device: b.author.device }
+    };
+    a.note = a.note.admit(&middle.changes.iter().map(scan).collect::<Vec<_>>()).unwrap().note;
+    let end = a.does(&write("three "));
+    lines[0].push(&mut clinic, &a, end);
+    let push = fellow.does(&open_visit(a.author.person));
+    lines[0].push(&mut clinic, &fellow, push);
+    let standing = |clinic: &mut Clinic| {
+        let published = clinic.hub.report(&clinic.store, fellow.note.id()).unwrap().expect("a report");
+        published.confirmed.standing
+    };
+    assert_eq!(standing(&mut clinic), Standing::Pending, "work on a note of the day waits");
+    lines[1].push(&mut clinic, &b, middle);
+    assert_eq!(clinic.hub.note(&clinic.store, VISIT).unwrap().unwrap().heads, a.note.heads());
+    assert_eq!(standing(&mut clinic), Standing::Complete);
+}
