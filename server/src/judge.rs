@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
+use chart::ids::ChangeHash;
 use hub::{Case, Judgement};
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -60,7 +61,7 @@ impl Judge {
             let (document, times) = (died.document, died.times);
             tracing::error!(%document, times, "the server died while it judged work on this note");
         }
-        let bench = Bench { mark, died, planted: config.planted };
+        let bench = Bench { mark, died, planted: config.planted, rejected: None };
         let thread = std::thread::Builder::new()
             .name("judge".to_owned())
             .stack_size(limits::DRIVER_STACK_BYTES)
@@ -87,6 +88,8 @@ struct Bench {
     /// What was being judged when the last process died, until it is judged.
     died: Option<Died>,
     planted: Planted,
+    /// What the planted gate has rejected.
+    rejected: Option<ChangeHash>,
 }
 
 fn sit(mut bench: Bench, waiting: &Receiver<Case>, judgements: &UnboundedSender<Box<Judgement>>) {
@@ -115,7 +118,7 @@ impl Bench {
         }
         self.mark.set(document, times.saturating_add(1));
         self.planted.strike(&case);
-        let judgement = case.judge();
+        let judgement = self.planted.judge(case, &mut self.rejected);
         self.mark.clear();
         judgement
     }

@@ -208,6 +208,43 @@ fn a_rejected_change_and_fifty_edits_of_two_people_upon_it_are_made_again_once_e
     );
 }
 
+#[test]
+fn what_the_gate_of_a_real_server_rejects_takes_fifty_edits_of_two_people_along_and_all_are_made_again_once()
+{
+    let mut house = House::open();
+    let (avery, blair) = (house.avery.clone(), house.blair.clone());
+    house.clinic.stop_server();
+    house.clinic.start_server(&[("GAITWAY_JUDGING_FAULT", "reject-once:[00]")]);
+    house.shared.say(&json!({ "do": "disconnect" })).unwrap();
+    let mut written: BTreeMap<String, (String, String)> = BTreeMap::new();
+    for number in 0..=FOLLOWING {
+        let person = if number % 2 == 0 { &avery } else { &blair };
+        let word = format!("[{number:02}]");
+        house.write(person, number, &word);
+        written.insert(time(number), (person.clone(), word));
+    }
+    house.shared.say(&json!({ "do": "connect" })).unwrap();
+    sync(&mut house.shared);
+    house.judged();
+    let rejected = patiently("all of it is rejected", || {
+        let rows = house.command(&["list"]).ok()?;
+        let rows: Vec<Value> =
+            rows.as_array()?.iter().filter(|row| row["outcome"] == "rejected").cloned().collect();
+        (hashes(&rows).len() == FOLLOWING + 1).then_some(rows)
+    });
+    let before: BTreeSet<String> = hashes(&rejected).into_iter().collect();
+    let own = rejected.iter().filter(|row| row["reason"] != "DependsOn");
+    assert_eq!(
+        hashes(&own.cloned().collect::<Vec<_>>()).len(),
+        1,
+        "the gate rejected one, the rest build upon it"
+    );
+    house.check_made_again(&written, &before);
+    house.clinic.stop_server();
+    house.clinic.start_server(&[]);
+    house.check_made_again(&written, &before);
+}
+
 impl House {
     /// The change among these that builds upon none of them.
     fn first_written(&self, among: &BTreeSet<String>) -> String {

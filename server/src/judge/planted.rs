@@ -2,7 +2,10 @@
 //! `GAITWAY_JUDGING_FAULT` names one; docs/operations.md lists them.
 
 use chart::facts::Facts;
-use hub::Case;
+use chart::ids::ChangeHash;
+use hub::{Case, Judgement};
+use session_note::admission::Submitted;
+use session_note::admit::Outcome;
 
 /// What happens in a child process; the server itself always aborts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +18,8 @@ enum Kind {
     Eat,
     /// The process aborts when it computes a report, and judges without harm.
     ReckonAbort,
+    /// The gate rejects the first such change, and what says the same later passes.
+    RejectOnce,
 }
 
 /// Changes that hold these bytes bring down the process that judges them.
@@ -35,13 +40,17 @@ impl Planted {
             ("hang", Kind::Hang),
             ("eat", Kind::Eat),
             ("reckon-abort", Kind::ReckonAbort),
+            ("reject-once", Kind::RejectOnce),
         ];
         let (name, bytes) = text.split_once(':').unwrap_or((text, ""));
         let kind = kinds.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind);
         match kind.filter(|_| !bytes.is_empty()) {
             Some(kind) => Ok(Self(Some((kind, bytes.as_bytes().to_vec())))),
-            None => Err("GAITWAY_JUDGING_FAULT must be abort, hang, eat or reckon-abort with `:` and a text"
-                .to_owned()),
+            None => {
+                Err("GAITWAY_JUDGING_FAULT must be abort, hang, eat, reckon-abort or reject-once with `:` \
+                         and a text"
+                    .to_owned())
+            }
         }
     }
 
@@ -59,7 +68,8 @@ impl Planted {
     }
 
     fn hits(&self, case: &Case) -> Option<Kind> {
-        let (kind, text) = self.0.as_ref().filter(|(kind, _)| *kind != Kind::ReckonAbort)?;
+        let deadly = |kind: &Kind| !matches!(kind, Kind::ReckonAbort | Kind::RejectOnce);
+        let (kind, text) = self.0.as_ref().filter(|(kind, _)| deadly(kind))?;
         let holds = |bytes: &[u8]| bytes.windows(text.len()).any(|window| window == text.as_slice());
         case.changes().any(|(_, bytes)| holds(bytes)).then_some(*kind)
     }
@@ -69,6 +79,25 @@ impl Planted {
         if self.hits(case).is_some() {
             std::process::abort();
         }
+    }
+
+    /// Judges a case, by a gate that rejects the one change that is to be rejected once. `rejected` remembers
+    /// it.
+    pub(super) fn judge(&self, case: Case, rejected: &mut Option<ChangeHash>) -> Judgement {
+        let Some((Kind::RejectOnce, text)) = &self.0 else { return case.judge() };
+        let holds = |bytes: &[u8]| bytes.windows(text.len()).any(|window| window == text.as_slice());
+        let first = case.changes().find(|(_, bytes)| holds(bytes)).map(|(hash, _)| hash);
+        let Some(hash) = rejected.or(first) else { return case.judge() };
+        *rejected = Some(hash);
+        case.judge_by(&|note, submitted| {
+            let is_it = |one: &Submitted| one.candidate.sketch().hash == hash;
+            let (bad, rest): (Vec<_>, Vec<_>) = submitted.iter().cloned().partition(is_it);
+            let mut admission = note.admit(&rest)?;
+            let sentence = "a planted fault does not take it".to_owned();
+            let outcome = Outcome::Rejected { code: 399, sentence };
+            admission.outcomes.extend(bad.iter().map(|_| (hash, outcome.clone())));
+            Ok(admission)
+        })
     }
 
     /// In whoever computes a report, the server or a child.
@@ -84,7 +113,7 @@ impl Planted {
     /// In a child.
     pub(super) fn strike_apart(&self, case: &Case) {
         match self.hits(case) {
-            None | Some(Kind::ReckonAbort) => {}
+            None | Some(Kind::ReckonAbort | Kind::RejectOnce) => {}
             Some(Kind::Abort) => std::process::abort(),
             Some(Kind::Hang) => loop {
                 std::thread::sleep(std::time::Duration::from_secs(1));
