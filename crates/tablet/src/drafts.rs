@@ -162,7 +162,7 @@ impl Tablet {
             typed.seen.as_ref().is_some_and(|seen| *seen != typing.seen && *seen != typing.shown);
         let phrase = typing.phrase.and_then(|id| Some((id, self.state.phrases.get(&id)?)));
         if let Some((id, phrase)) = phrase
-            && (other_screen || phrase.field != typed.field || now.since_ms(phrase.first_at) >= PHRASE_MS)
+            && (other_screen || phrase.field != typed.field || is_over(phrase, now))
         {
             self.flush_phrase(now, entropy, reader, id)?;
         }
@@ -228,9 +228,12 @@ impl Tablet {
         entropy: &mut dyn Entropy,
         reader: &dyn StoreReader,
     ) -> Result<(), TabletError> {
-        while let Some(id) =
-            self.state.phrases.keys().copied().find(|id| self.phrase_due(*id).is_some_and(|due| due <= now))
-        {
+        let ripe = |tablet: &Self, id: &CommandId| {
+            let due = tablet.phrase_due(*id);
+            let put_back = || tablet.state.phrases.get(id).is_some_and(|phrase| is_over(phrase, now));
+            due.is_some_and(|due| due <= now || put_back())
+        };
+        while let Some(id) = self.state.phrases.keys().copied().find(|id| ripe(self, id)) {
             self.flush_phrase(now, entropy, reader, id)?;
         }
         Ok(())
@@ -260,6 +263,11 @@ impl Tablet {
         let text = open_text(&note, field)?;
         Ok(text.chars().count())
     }
+}
+
+/// Whether a phrase has been open for long enough, or the clock was put back since it began and says nothing.
+fn is_over(phrase: &Phrase, now: Timestamp) -> bool {
+    !(0..PHRASE_MS).contains(&now.since_ms(phrase.first_at))
 }
 
 /// A text of a note that is not signed.

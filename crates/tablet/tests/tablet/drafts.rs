@@ -27,6 +27,23 @@ fn typing_becomes_one_change_within_two_seconds() {
 }
 
 #[test]
+fn typing_does_not_wait_for_a_clock_that_was_put_back() {
+    let mut rig = Rig::new(1);
+    rig.field(VISIT, "begun");
+    rig.type_text(VISIT, 0, "stiff");
+    rig.now = rig.now.plus_ms(-60_000);
+    rig.tablet.handle_timeout(rig.now, &mut rig.dice, &rig.store).unwrap();
+    rig.pump();
+    assert_eq!(rig.text(VISIT), "stiff");
+    assert!(rig.tablet.note(&rig.store, VISIT).unwrap().drafts.is_empty());
+    rig.type_text(VISIT, 5, " today");
+    rig.now = rig.now.plus_ms(-60_000);
+    rig.type_text(VISIT, 11, " and sore");
+    rig.wait(2_000);
+    assert_eq!(rig.text(VISIT), "stiff today and sore");
+}
+
+#[test]
 fn a_long_run_of_typing_is_cut_every_two_seconds() {
     let mut rig = Rig::new(1);
     rig.field(VISIT, "begun");
