@@ -6,8 +6,6 @@ use chart::facts::Facts;
 use chart::report::{BillState, REPORT_FORMAT, Report};
 use compliance::Rulebook;
 
-use crate::hub::Hub;
-
 /// Computes reports. Called for every report, also where one is only read and was not kept.
 pub trait Reckoner: Send {
     /// The report of these facts: the engine's, or [`withheld`]. Equal facts give an equal report.
@@ -37,12 +35,5 @@ pub fn withheld(facts: &Facts, rulebook: &Rulebook, reason: &str) -> Report {
         findings: Vec::new(),
         bill: BillState::Held { reasons: vec![reason.to_owned()] },
         billing: BillingView::default(),
-    }
-}
-
-impl Hub {
-    /// Has reports computed by this instead of the engine alone.
-    pub fn set_reckoner(&mut self, reckoner: Box<dyn Reckoner>) {
-        self.reckoner = reckoner;
     }
 }

@@ -19,11 +19,17 @@ use crate::entry::{Hash, Head, Marker};
 use crate::hub::Hub;
 use crate::keys;
 use crate::limits::DAY_NOTES_MAX;
+use crate::reckoner::Reckoner;
 use crate::record::{Opened, RecordError};
 use crate::resident::Resident;
 use crate::shown::Shown;
 
 impl Hub {
+    /// Has reports computed by this instead of the engine alone.
+    pub fn set_reckoner(&mut self, reckoner: Box<dyn Reckoner>) {
+        self.reckoner = reckoner;
+    }
+
     /// Notes that a document was judged: its own report is stale, and, if what other notes see of it
     /// has changed, those of every day it is or was part of.
     pub(crate) fn touch(&mut self, before: &Shown, resident: &Resident) {
