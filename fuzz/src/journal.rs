@@ -11,7 +11,7 @@ use store::{EpochStart, Store, StoreReader, StoredEntry};
 
 #[allow(dead_code, reason = "a part of the suite's runs is enough here")]
 #[path = "../../crates/journal/tests/suite/common.rs"]
-mod common;
+pub(crate) mod common;
 
 use common::{OPTIONS, script};
 

@@ -1,4 +1,4 @@
-//! What must survive any bytes: four targets, each a function of an input that panics when a promise
+//! What must survive any bytes: five targets, each a function of an input that panics when a promise
 //! is broken, with their corpora and a seeded mutator. The same functions run as tests, as long runs on
 //! a stable compiler (`cargo xtask fuzz`) and under libFuzzer's guidance. Nothing here is part of the
 //! product.
@@ -20,6 +20,7 @@ mod journal;
 mod mutate;
 mod prescan;
 pub mod run;
+mod stored;
 #[allow(dead_code, reason = "a part of the tests' people is enough here")]
 #[path = "../../crates/session-note/tests/gate/ward.rs"]
 mod ward;
@@ -35,11 +36,13 @@ pub enum Target {
     Frame,
     /// Opening a journal of damaged files, without and with a second copy.
     Journal,
+    /// Opening a store of damaged files, its journal's and its index's.
+    Store,
 }
 
 impl Target {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Gate, Self::Prescan, Self::Frame, Self::Journal];
+    pub const ALL: [Self; 5] = [Self::Gate, Self::Prescan, Self::Frame, Self::Journal, Self::Store];
 
     /// Its name on the command line and in the corpus.
     pub const fn name(self) -> &'static str {
@@ -48,6 +51,7 @@ impl Target {
             Self::Prescan => "prescan",
             Self::Frame => "frame",
             Self::Journal => "journal",
+            Self::Store => "store",
         }
     }
 
@@ -64,6 +68,7 @@ impl Target {
             Self::Prescan => prescan::run(input),
             Self::Frame => frame::run(input),
             Self::Journal => journal::run(input),
+            Self::Store => stored::run(input),
         }
     }
 
@@ -74,6 +79,7 @@ impl Target {
             Self::Prescan => prescan::seeds(),
             Self::Frame => frame::seeds(),
             Self::Journal => journal::seeds(),
+            Self::Store => stored::seeds(),
         }
     }
 }

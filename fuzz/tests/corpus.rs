@@ -12,7 +12,10 @@ fn executions() -> u64 {
 
 fn check(target: Target, reaches: &[&str]) {
     let quick = matches!(target, Target::Prescan | Target::Frame);
-    let done = run::run(target, executions() * if quick { 10 } else { 1 }, 7).unwrap();
+    // Each opens a store of several files on a real disk.
+    let slow = target == Target::Store;
+    let many = if quick { executions() * 10 } else { executions() / if slow { 10 } else { 1 } };
+    let done = run::run(target, many, 7).unwrap();
     println!("{}", done.line(target));
     assert!(done.broken.is_empty(), "{}", corpus::to_hex(&done.broken[0]));
     for word in reaches {
@@ -54,4 +57,9 @@ fn what_people_do_is_admitted_in_every_scene() {
     places.dedup();
     // All 24 commands and the chains.
     assert_eq!(places.len(), 25, "{places:?}");
+}
+
+#[test]
+fn a_damaged_store_is_mended_or_refused() {
+    check(Target::Store, &["unharmed", "mended", "refused"]);
 }
