@@ -53,7 +53,7 @@ impl Division {
         fits && extra <= self.open
     }
 
-    /// Whether the rule accepts these units, services without an entry counting zero.
+    /// Whether the rule accepts these units, none of them zero; services without an entry count zero.
     pub(super) fn accepts(&self, units: &UnitMap) -> bool {
         let mut extra = 0;
         let fits = self.base.iter().all(|(service, base)| {
@@ -67,7 +67,7 @@ impl Division {
             }
             given == *base
         });
-        fits && extra == self.open && units.iter().all(|(code, n)| *n == 0 || self.base.contains_key(code))
+        fits && extra == self.open && units.keys().all(|service| self.base.contains_key(service))
     }
 }
 
@@ -77,8 +77,10 @@ pub(super) fn divide(rule: &UnitRuleRow, minutes: BTreeMap<ServiceCode, u32>) ->
     let total_minutes: u64 = minutes.values().map(|m| u64::from(*m)).sum();
     let base: UnitMap = minutes.iter().map(|(service, m)| (service.clone(), m / block)).collect();
     let whole: u64 = base.values().map(|n| u64::from(*n)).sum();
+    // A service without a leftover comes last and wins nothing: there are never more units to give than
+    // leftovers, and a unit begins at one minute or later.
     let mut left: Vec<(u32, u32, &ServiceCode)> =
-        minutes.iter().map(|(service, m)| (m % block, *m, service)).filter(|(rem, ..)| *rem > 0).collect();
+        minutes.iter().map(|(service, m)| (m % block, *m, service)).collect();
     left.sort_by(|a, b| (b.0, b.1).cmp(&(a.0, a.1)).then(a.2.cmp(b.2)));
     let (sure, tie, open) = if rule.by_total() {
         let units = total_minutes / u64::from(block)

@@ -42,18 +42,14 @@ impl Services {
         services
     }
 
-    /// Units by code as units by service; codes outside the pool are left out.
+    /// Units by code as units by service, none of them zero; codes outside the pool are left out, one nobody
+    /// did stays.
     pub(super) fn united(&self, units: &UnitMap) -> UnitMap {
         let mut united = UnitMap::new();
-        for (code, n) in units {
+        for (code, n) in units.iter().filter(|(code, n)| **n > 0 && !self.outside.contains(code)) {
             let owner = self.further.iter().find(|(_, more)| *more == code).map(|(first, _)| first);
-            let service = owner.unwrap_or(code);
-            if self.timed.contains_key(service) {
-                let sum = united.entry(service.clone()).or_insert(0u32);
-                *sum = sum.saturating_add(*n);
-            } else if !self.outside.contains(code) && *n > 0 {
-                united.insert(code.clone(), *n);
-            }
+            let sum = united.entry(owner.unwrap_or(code).clone()).or_insert(0u32);
+            *sum = sum.saturating_add(*n);
         }
         united
     }

@@ -211,3 +211,17 @@ fn a_claim_of_too_many_units_starts_the_clock_of_an_overpayment() {
     let under = with(0).unwrap();
     assert_eq!((under.over_cents, under.return_by), (None, None));
 }
+
+#[test]
+fn what_changed_since_the_claim_is_the_whole_day_unless_the_claim_is_of_one_note_of_several() {
+    let changed = |other_notes: Value| {
+        let claim = json!({"sent_on": "2024-08-20", "units": {"97112": 2}});
+        let segments = [segment("97112", "09:00", "09:15", "PT"), segment("97140", "09:15", "09:30", "PT")];
+        let facts = visit(json!({"segments": segments, "claim": claim, "other_notes": other_notes}));
+        serde_json::to_value(&bill(&facts).after_claim.unwrap().units).unwrap()
+    };
+    let (fewer, added) = (json!({"before": 2, "after": 1}), json!({"before": 0, "after": 1}));
+    assert_eq!(changed(json!([])), json!({"97112": fewer, "97140": added}));
+    let other = segment("97110", "10:00", "10:15", "PT");
+    assert_eq!(changed(json!([{"discipline": "pt", "segments": [other]}])), json!({"97112": fewer}));
+}

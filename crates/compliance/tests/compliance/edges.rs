@@ -221,6 +221,47 @@ fn an_authorisation_counts_visits_and_units_of_what_it_covers() {
 }
 
 #[test]
+fn entered_units_fit_if_some_outcome_of_a_tie_has_them() {
+    // 20 minutes each: a whole block each, and a third unit that either may have.
+    let tied = |neuro: u32, exercise: u32| {
+        json!({
+            "segments.0.end": "09:20", "segments.1.start": "09:20", "segments.1.end": "09:40",
+            "totals": {"timed": 40, "treatment": 40}, "units": {"97112": neuro, "97110": exercise},
+        })
+    };
+    check(
+        "units-allocation-not-acceptable",
+        &[
+            (tied(2, 1), none(), None),
+            (tied(1, 2), none(), None),
+            (tied(1, 1), none(), None),
+            (tied(2, 2), none(), Some(Blocker)),
+            (tied(3, 0), none(), Some(Blocker)),
+            (tied(0, 3), none(), Some(Blocker)),
+        ],
+    );
+}
+
+#[test]
+fn more_units_than_the_day_has_are_told_the_minutes_they_need() {
+    let book = book();
+    for (neuro, exercise, needed) in [(2, 2, Some("53")), (3, 2, Some("68")), (2, 1, None)] {
+        let report = recompute(&of(&json!({"units": {"97112": neuro, "97110": exercise}}), &none()), &book);
+        let over = report.findings.iter().find(|finding| finding.id == "units-over-day-cap");
+        // Whole blocks of 15 for all but the last unit, which begins at 8: 3 * 15 + 8 and 4 * 15 + 8.
+        let minutes = over.and_then(|finding| finding.values.get("needed")).map(String::as_str);
+        assert_eq!(minutes, needed, "{neuro} and {exercise}");
+    }
+    let brief = json!({
+        "segments.0.end": "09:04", "segments.1.start": "09:04", "segments.1.end": "09:07",
+        "totals": {"timed": 7, "treatment": 7}, "units": {"97112": 1},
+    });
+    let report = recompute(&of(&brief, &none()), &book);
+    let over = report.findings.iter().find(|finding| finding.id == "units-over-day-cap").unwrap();
+    assert_eq!(over.values["needed"], "8");
+}
+
+#[test]
 fn what_was_done_is_read_from_its_words() {
     let told =
         |text: &str, techniques: Value| json!({"segments.0.text": text, "segments.0.techniques": techniques});

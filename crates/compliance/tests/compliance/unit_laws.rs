@@ -337,6 +337,87 @@ fn a_recorded_choice_may_name_codes_outside_the_pool() {
     assert_eq!((counted.choice, counted.per_code), (Choice::Recorded, pick));
 }
 
+/// Units by code as a recorded choice writes them.
+fn units(list: &[(&str, u32)]) -> UnitMap {
+    list.iter().map(|(text, n)| (code(text), *n)).collect()
+}
+
+/// How minutes by code count by the day's total, with these choices recorded.
+fn chosen(minutes: &[(&str, u32)], picks: &[&[(&str, u32)]], expected: Choice, per_code: &[(&str, u32)]) {
+    let book = Rulebook::builtin().unwrap();
+    let picks: Vec<UnitMap> = picks.iter().map(|pick| units(pick)).collect();
+    let counted = count(&book, UnitRule::Cms8Minute, &work(&units(minutes)), &picks);
+    assert_eq!((counted.choice, counted.per_code), (expected, units(per_code)), "{picks:?}");
+}
+
+#[test]
+fn a_recorded_choice_with_a_code_nobody_did_is_none_unless_it_says_zero() {
+    let tied = [("97110", 20), ("97112", 20)];
+    let (default, other) = ([("97110", 2), ("97112", 1)], [("97110", 1), ("97112", 2)]);
+    chosen(&tied, &[&other], Choice::Recorded, &other);
+    chosen(&tied, &[&[("97110", 1), ("97112", 2), ("97140", 0)]], Choice::Recorded, &other);
+    chosen(&tied, &[&[("97110", 1), ("97112", 2), ("97140", 1)]], Choice::Default, &default);
+}
+
+#[test]
+fn two_recorded_choices_that_part_in_a_written_zero_alone_are_one() {
+    let minutes = [("97110", 20), ("97112", 20), ("97140", 3), ("97116", 0)];
+    // 43 minutes are three units; the three minutes are the smallest leftover.
+    let (short, long) =
+        ([("97112", 2), ("97110", 1)], [("97112", 2), ("97110", 1), ("97140", 0), ("97116", 0)]);
+    chosen(&minutes, &[&short, &long], Choice::Recorded, &long);
+    let contrary = [("97112", 1), ("97110", 2)];
+    let default = [("97112", 1), ("97110", 2), ("97140", 0), ("97116", 0)];
+    chosen(&minutes, &[&short, &contrary], Choice::Default, &default);
+}
+
+#[test]
+fn a_recorded_choice_gives_a_pooled_service_the_sum_of_both_its_codes() {
+    let choice = [("97129", 1), ("97130", 1), ("97110", 1)];
+    let default = [("97129", 1), ("97110", 2)];
+    chosen(&[("97129", 20), ("97110", 20)], &[&choice], Choice::Recorded, &choice);
+    chosen(&[("97129", 20), ("97110", 20)], &[], Choice::Default, &default);
+}
+
+#[test]
+fn a_code_of_a_pooled_service_that_nobody_wrote_stands_only_with_units() {
+    for (recorded, minutes, expected) in [
+        ("97130", 7, &[("97130", 0)][..]),
+        ("97130", 8, &[("97129", 1), ("97130", 0)]),
+        ("97129", 22, &[("97129", 1)]),
+        ("97129", 23, &[("97129", 1), ("97130", 1)]),
+    ] {
+        chosen(&[(recorded, minutes)], &[], Choice::Only, expected);
+    }
+}
+
+#[test]
+fn a_service_without_leftover_minutes_wins_no_further_unit() {
+    // 44 minutes are three units: two whole blocks, and one for the larger of the leftovers 0, 8 and 6.
+    chosen(
+        &[("97110", 30), ("97112", 8), ("97116", 6)],
+        &[],
+        Choice::Only,
+        &[("97110", 2), ("97112", 1), ("97116", 0)],
+    );
+    let book = Rulebook::builtin().unwrap();
+    for rule in [UnitRule::Cms8Minute, UnitRule::CptMidpoint, UnitRule::Full15] {
+        let counted = count(&book, rule, &work(&units(&[("97110", 30), ("97112", 15)])), &[]);
+        assert_eq!(counted.per_code, units(&[("97110", 2), ("97112", 1)]), "{rule:?}");
+    }
+}
+
+#[test]
+fn a_code_not_counted_by_minutes_is_there_if_it_was_done_or_took_minutes() {
+    let book = Rulebook::builtin().unwrap();
+    for (minutes, done, expected) in [(0, false, 0), (5, false, 1), (0, true, 1), (5, true, 1)] {
+        let mut work = work(&units(&[("95851", minutes)]));
+        work.done.extend(done.then(|| code("95851")));
+        let per_code = count(&book, UnitRule::Cms8Minute, &work, &[]).per_code;
+        assert_eq!(per_code, units(&[("95851", expected)]), "{minutes} minutes, done: {done}");
+    }
+}
+
 #[test]
 fn of_a_tie_of_many_as_many_outcomes_are_listed_as_the_limit_says() {
     let book = Rulebook::builtin().unwrap();
