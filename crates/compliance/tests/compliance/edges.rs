@@ -108,6 +108,20 @@ fn an_activity_entered_twice_is_one_code_one_person_two_tablets_and_two_minutes(
 }
 
 #[test]
+fn an_activity_entered_again_in_another_note_is_found_whichever_began_first_and_is_no_matter_of_a_third() {
+    let stretch = |start: &str, end: &str, tablet: &str| json!({"code": "97110", "start": start, "end": end, "mode": "one_on_one", "provider": "pt1", "tablet": tablet});
+    let other = |segments: Value| json!({"segments.1.tablet": "a", "other_notes": [{"discipline": "pt", "segments": segments}]});
+    check(
+        "merge-duplicate-activity",
+        &[
+            (other(json!([stretch("09:26", "09:41", "b")])), none(), Some(Warning)),
+            (other(json!([stretch("09:22", "09:37", "b")])), none(), Some(Warning)),
+            (other(json!([stretch("11:00", "11:15", "b"), stretch("11:01", "11:16", "c")])), none(), None),
+        ],
+    );
+}
+
+#[test]
 fn attendance_is_asked_of_counted_stretches_of_one_on_one_codes() {
     let pump = json!({
         "code": "97016", "start": "10:00", "end": "10:15", "provider": "pt1", "patient": "p1", "text": "sleeve, 40 mmHg",
