@@ -67,8 +67,8 @@ impl Hub {
                     After::Places => self.uncommitted_places = self.uncommitted_places.saturating_sub(1),
                     After::Done(ticket) => self.done.push_back((ticket, Ok(()))),
                     After::Imported(import) => self.import_is_durable(reader, *import, seq),
-                    After::Taken(clinic, place) => self.lines.taken.push((clinic, place)),
-                    After::Followed(clinic, place) => self.note_followed(clinic, place),
+                    After::Taken(reached) => self.note_taken(reached),
+                    After::Followed(reached) => self.note_followed(reached),
                 }
             }
             seq += u64::from(is_entry);

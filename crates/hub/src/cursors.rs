@@ -8,13 +8,35 @@ use sync_protocol::message::Cursor;
 
 use crate::hub::Hub;
 use crate::keys;
-use crate::links::Place;
+use crate::links::{Place, Reached};
 
 impl Hub {
-    /// A place of another clinic's feed up to which everything here is durable.
-    pub(crate) fn note_followed(&mut self, clinic: ClinicId, place: Place) {
-        self.lines.followed.entry(clinic).or_default().place = Some(place);
-        self.lines.cursors_due.insert(clinic);
+    /// A place of another clinic's feed up to which its bytes are durable here.
+    pub(crate) fn note_taken(&mut self, reached: Reached) {
+        if self.is_relied_on(&reached) {
+            self.lines.taken.push(reached);
+        }
+    }
+
+    /// A place of another clinic's feed up to which its bytes and their verdicts are durable here.
+    pub(crate) fn note_followed(&mut self, reached: Reached) {
+        if !self.is_relied_on(&reached) {
+            return;
+        }
+        let followed = self.lines.followed.entry(reached.clinic).or_default();
+        followed.place = Some(reached.place);
+        followed.caught_up_at = reached.whole_at.or(followed.caught_up_at);
+        self.lines.cursors_due.insert(reached.clinic);
+    }
+
+    /// What was reached of a clinic's feed so far is not to be relied on.
+    pub(crate) fn doubt(&mut self, clinic: ClinicId) {
+        self.lines.followed.entry(clinic).or_default().doubt += 1;
+    }
+
+    fn is_relied_on(&self, reached: &Reached) -> bool {
+        let followed = self.lines.followed.get(&reached.clinic);
+        followed.is_some_and(|followed| followed.doubt == reached.doubt)
     }
 
     pub(crate) fn keep_cursors(&mut self, entropy: &mut dyn Entropy) {

@@ -17,7 +17,7 @@ use sync_protocol::{Priority, Standing, TabletConfig, TabletEvent, TabletSession
 use crate::hub::{After, ConnectionId, Hub, HubError};
 use crate::import::{Taken, Trouble};
 use crate::limits::{ASKED_AGAIN_MAX, FOLLOWED_PAGE_BYTES, LINK_INBOX_MAX};
-use crate::links::{Item, Link, Place, SiteStatus};
+use crate::links::{Item, Link, Place, Reached, SiteStatus};
 use crate::sites::{device_of, verdict_of};
 
 impl Hub {
@@ -167,6 +167,7 @@ impl Hub {
                     if welcome.standing == Standing::Rewound {
                         // The other's record was put back: its places mean something else from here on.
                         followed.place = None;
+                        followed.doubt += 1;
                     }
                     let cursor = followed.place.map(|place| place.cursor);
                     self.pull_from(clinic, cursor);
@@ -198,9 +199,7 @@ impl Hub {
     }
 
     fn queue_page(&mut self, now: Timestamp, clinic: ClinicId, page: Page) {
-        if !page.more {
-            self.lines.followed.entry(clinic).or_default().caught_up_at = Some(now);
-        }
+        let whole_at = (!page.more).then_some(now);
         let Some(link) = self.lines.links.get_mut(&clinic) else { return };
         for entry in page.entries {
             match entry.body {
@@ -215,7 +214,7 @@ impl Hub {
                 FeedBody::Report(_) | FeedBody::Verdict(_) | FeedBody::Left(_) | FeedBody::Other(_) => {}
             }
         }
-        link.inbox.push_back(Item::Through(Place { cursor: page.next, chain: page.chain }));
+        link.inbox.push_back(Item::Through(Place { cursor: page.next, chain: page.chain }, whole_at));
         if link.inbox.len() > LINK_INBOX_MAX {
             self.end_link(clinic, "more came than can be taken in; it is asked for again");
         }
@@ -228,7 +227,7 @@ impl Hub {
         asked.answered |= !supply.more;
     }
 
-    fn end_link(&mut self, clinic: ClinicId, sentence: &str) {
+    pub(crate) fn end_link(&mut self, clinic: ClinicId, sentence: &str) {
         self.unfollow(clinic);
         self.lines.followed.entry(clinic).or_default().trouble = Some(sentence.to_owned());
     }
@@ -295,8 +294,10 @@ impl Hub {
             Item::Reference(reference) => {
                 self.take_reference(entropy, reader, clinic, reference).map(|()| true)
             }
-            Item::Through(place) => {
-                self.push_after(After::Taken(clinic, *place));
+            Item::Through(place, whole_at) => {
+                let doubt = self.lines.followed.entry(clinic).or_default().doubt;
+                let reached = Reached { clinic, place: *place, whole_at: *whole_at, doubt };
+                self.push_after(After::Taken(reached));
                 Ok(true)
             }
         }

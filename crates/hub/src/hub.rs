@@ -20,7 +20,7 @@ use crate::connection::{Connection, Heard, one_too_many};
 use crate::directory::Directory;
 use crate::ledger::{Backlog, WorkNote};
 use crate::limits::UNPROVEN_CONNECTIONS_MAX;
-use crate::links::{Import, Lines, Place};
+use crate::links::{Import, Lines, Reached};
 use crate::metrics::Metrics;
 use crate::reckoner::{Reckoner, Unfenced};
 use crate::record::{Record, RecordError};
@@ -93,9 +93,9 @@ pub(crate) enum After {
     /// Another clinic's work is durable.
     Imported(Box<Import>),
     /// The bytes of another clinic's feed are durable up to here; their verdicts follow.
-    Taken(ClinicId, Place),
+    Taken(Reached),
     /// And the verdicts are.
-    Followed(ClinicId, Place),
+    Followed(Reached),
 }
 
 /// A piece of work that is on its way into the log.

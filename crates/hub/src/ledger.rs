@@ -257,6 +257,13 @@ impl Ledger {
         }
     }
 
+    /// Notes that the verdict that was brought could not be written.
+    pub(crate) fn expect_no_verdict(&mut self, hash: &ChangeHash) {
+        if let Some(known) = self.changes.get_mut(hash) {
+            known.verdict_comes = false;
+        }
+    }
+
     /// Whether a verdict says anything that is not known of a change.
     pub(crate) fn would_learn(&self, hash: &ChangeHash, fate: Fate) -> bool {
         match fate {

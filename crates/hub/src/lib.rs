@@ -46,6 +46,7 @@ mod reports;
 mod resident;
 mod review;
 mod ruling;
+mod settle;
 mod shown;
 mod sites;
 mod startup;

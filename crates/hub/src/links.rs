@@ -22,7 +22,7 @@ pub(crate) struct Lines {
     /// Durable work of other clinics whose verdicts are to be written.
     pub(crate) imports: Vec<Import>,
     /// Places of other clinics' feeds that are followed once no import waits.
-    pub(crate) taken: Vec<(ClinicId, Place)>,
+    pub(crate) taken: Vec<Reached>,
     /// Clinics whose place in the feed is to be kept.
     pub(crate) cursors_due: BTreeSet<ClinicId>,
 }
@@ -43,6 +43,17 @@ impl Place {
     }
 }
 
+/// A place of a clinic's feed that was reached, on its way to being durable.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reached {
+    pub(crate) clinic: ClinicId,
+    pub(crate) place: Place,
+    /// When the clinic had no more than this, if it had no more.
+    pub(crate) whole_at: Option<Timestamp>,
+    /// What [`Followed::doubt`] was then: a place reached before a doubt is not followed.
+    pub(crate) doubt: u64,
+}
+
 /// A line to a clinic that is followed.
 pub(crate) struct Link {
     pub(crate) session: TabletSession,
@@ -60,8 +71,8 @@ pub(crate) enum Item {
     Reference(FeedReference),
     /// These changes of a document must be here before what follows.
     Wait(DocumentId, BTreeSet<ChangeHash>),
-    /// Everything up to here was taken.
-    Through(Place),
+    /// Everything up to here was taken, and if a time is given the clinic had no more then.
+    Through(Place, Option<Timestamp>),
 }
 
 /// Changes of a document that were asked for.
@@ -83,7 +94,7 @@ pub struct SiteStatus {
     pub connected: bool,
     /// When it was last heard, by this server's clock.
     pub heard_at: Option<Timestamp>,
-    /// When everything it had was last here, by this server's clock.
+    /// The last time at which everything it had then is durable and merged here, by this server's clock.
     pub caught_up_at: Option<Timestamp>,
     /// Why the last line ended, or what keeps it back; one sentence without patient words.
     pub trouble: Option<String>,
@@ -97,6 +108,8 @@ pub(crate) struct Followed {
     pub(crate) caught_up_at: Option<Timestamp>,
     pub(crate) welcomed: bool,
     pub(crate) trouble: Option<String>,
+    /// How often what was reached was not to be relied on.
+    pub(crate) doubt: u64,
 }
 
 /// Another clinic's work on its way into this one's record.
