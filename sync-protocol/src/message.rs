@@ -13,7 +13,7 @@ mod verdict;
 
 pub use ask::{DigestOffer, ErrorMessage, FetchReport, Need, ReportBody, Revoked, Supply};
 pub use feed::{
-    FeedBody, FeedChanges, FeedEntry, FeedReference, FeedReport, Page, Pull, ScopeChange, ScopeDocument,
+    FeedBody, FeedChanges, FeedEntry, FeedReference, FeedReport, Page, Pull, ScopeChange, ScopeDocument, Word,
 };
 pub use greeting::{Challenge, Hello, Welcome};
 pub use place::{Cursor, LogPosition, ScopeName};

@@ -13,6 +13,19 @@ use chart::ids::{ChangeHash, ClinicId, DeviceId, DocumentId, PersonId};
 pub const HELLO_CONTEXT: &[u8] = b"gaitway hello 1\0";
 /// Begins the statement a device signs over pushed work.
 pub const PUSH_CONTEXT: &[u8] = b"gaitway push 1\0";
+/// Begins the statement a clinic signs over its reference data.
+pub const REFERENCE_CONTEXT: &[u8] = b"gaitway reference 1\0";
+
+/// What a clinic signs over a piece of reference data it wrote: context, clinic, the epoch (4 bytes) and the
+/// place (8 bytes) in its record, then the content, which names its kind and its id itself.
+pub fn reference(clinic: ClinicId, epoch: u32, seq: u64, body: &[u8]) -> Vec<u8> {
+    let mut bytes = REFERENCE_CONTEXT.to_vec();
+    bytes.extend_from_slice(clinic.as_bytes());
+    bytes.extend_from_slice(&epoch.to_le_bytes());
+    bytes.extend_from_slice(&seq.to_le_bytes());
+    bytes.extend_from_slice(body);
+    bytes
+}
 
 /// What a device signs in a `Hello`: context, nonce, site, device, version, and who has unlocked it
 /// (one byte 0 or 1, then the person).

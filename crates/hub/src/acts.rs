@@ -8,12 +8,8 @@ use chart::ids::{ClinicId, DeviceId, Digest, PersonId};
 use chart::reference::{Device, Patient, Reference, Scope};
 use chart::time::Timestamp;
 use store::{Key, NewEntry, StoreReader};
-use sync_protocol::ReferenceKind;
 
-use crate::entry::{
-    Audit, CLAIM_KIND, CLOSED_KIND, DEVICE_KIND, Head, Id, PEER_KIND, ReferenceHead, SHARING_KIND,
-    TRANSFER_KIND,
-};
+use crate::entry::{Audit, Head, Id, ReferenceHead, kind_and_id};
 use crate::hub::{After, Code, Enrolment, Hub, HubError, Ticket};
 use crate::keys;
 use crate::limits::{CODE_LIFE_MS, CODES_MAX};
@@ -33,16 +29,13 @@ impl Hub {
         self.must_be_writable()?;
         check(&reference)?;
         self.check_shared(&reference)?;
-        let (kind, id) = kind_and_id(&reference);
         let mut names = vec![keys::references(&self.record.vault)];
         names.extend(self.audience(&reference));
         if let Reference::Claim(claim) = &reference {
             // Claims are one for every note: found by the note's name, never held in memory.
             names = vec![keys::claim(&self.record.vault, claim.visit)];
         }
-        let head = Head::Reference(ReferenceHead { kind, id: Id::from(id), origin: None });
-        let body = serde_json::to_vec(&reference).map_err(|error| HubError::Refused(error.to_string()))?;
-        let entry = self.record.seal_plain(entropy, names, &head, &body)?;
+        let entry = self.seal_own(entropy, names, &reference)?;
         let ticket = self.ticket();
         let mut after = vec![After::Done(ticket)];
         if matches!(reference, Reference::Claim(_)) {
@@ -51,6 +44,58 @@ impl Hub {
             self.uncommitted_places += 1;
         }
         self.push_entry(None, entry, after);
+        let shared = match &reference {
+            Reference::Sharing(sharing) => self.directory.patients.get(&sharing.patient).cloned(),
+            _ => None,
+        };
+        self.take_own(entropy, reader, reference)?;
+        if let Some(patient) = shared {
+            // Told again behind the sharing, so that clinics that enter get the file.
+            self.put_reference(entropy, reader, Reference::Patient(patient))?;
+        }
+        self.pump(reader);
+        Ok(ticket)
+    }
+
+    /// Seals a piece of reference data as this clinic knows it.
+    pub(crate) fn seal_reference(
+        &self,
+        entropy: &mut dyn Entropy,
+        names: Vec<Key>,
+        reference: &Reference,
+    ) -> Result<NewEntry, RecordError> {
+        let (kind, id) = kind_and_id(reference);
+        let head = Head::Reference(ReferenceHead { kind, id: Id::from(id), origin: None, written: None });
+        let body = serde_json::to_vec(reference).map_err(|error| RecordError::Entry(error.to_string()))?;
+        self.record.seal_plain(entropy, names, &head, &body)
+    }
+
+    /// Seals a piece of this clinic's own reference data.
+    pub(crate) fn seal_own(
+        &mut self,
+        entropy: &mut dyn Entropy,
+        names: Vec<Key>,
+        reference: &Reference,
+    ) -> Result<NewEntry, RecordError> {
+        let entry = self.seal_reference(entropy, names, reference)?;
+        // Whatever was written before in this epoch is older, wherever it stands.
+        self.directory.note_written(self.config.clinic, reference, (self.epoch_to_be(), u64::MAX));
+        Ok(entry)
+    }
+
+    /// The epoch in which the next entry is written.
+    fn epoch_to_be(&self) -> u32 {
+        self.tip.epoch.saturating_add(u32::from(self.new_epoch.is_some()))
+    }
+
+    /// Takes a piece of this clinic's own reference data whose entry is on its way, with what follows from it
+    /// for places and reports.
+    pub(crate) fn take_own(
+        &mut self,
+        entropy: &mut dyn Entropy,
+        reader: &dyn StoreReader,
+        reference: Reference,
+    ) -> Result<(), RecordError> {
         let moved = match &reference {
             Reference::Patient(patient) => {
                 let before = self.directory.patients.get(&patient.id);
@@ -61,15 +106,7 @@ impl Hub {
         };
         let everything = matches!(reference, Reference::Settings(_) | Reference::Person(_));
         self.touch_by_reference(reader, &reference)?;
-        let shared = match &reference {
-            Reference::Sharing(sharing) => self.directory.patients.get(&sharing.patient).cloned(),
-            _ => None,
-        };
         self.directory.take(reference);
-        if let Some(patient) = shared {
-            // Told again behind the sharing, so that clinics that enter get the file.
-            self.put_reference(entropy, reader, Reference::Patient(patient))?;
-        }
         if let Some(patient) = moved {
             self.replace_patient(entropy, reader, patient)?;
             let members = self.members(reader, keys::patient(&self.record.vault, patient))?;
@@ -78,8 +115,7 @@ impl Hub {
         if everything {
             self.touch_everything(reader)?;
         }
-        self.pump(reader);
-        Ok(ticket)
+        Ok(())
     }
 
     /// A patient's file is changed where it is kept; another clinic says who treats the patient there.
@@ -309,23 +345,6 @@ fn check(reference: &Reference) -> Result<(), HubError> {
         return Err(HubError::Refused("a name has between 1 and 200 bytes".to_owned()));
     }
     Ok(())
-}
-
-pub(crate) fn kind_and_id(reference: &Reference) -> (u16, [u8; 16]) {
-    match reference {
-        Reference::Person(person) => (ReferenceKind::Person.number(), *person.id.as_bytes()),
-        Reference::Patient(patient) => (ReferenceKind::Patient.number(), *patient.id.as_bytes()),
-        Reference::Appointment(appointment) => {
-            (ReferenceKind::Appointment.number(), *appointment.id.as_bytes())
-        }
-        Reference::Settings(settings) => (ReferenceKind::Clinic.number(), *settings.clinic.as_bytes()),
-        Reference::Device(device) => (DEVICE_KIND, *device.id.as_bytes()),
-        Reference::Claim(claim) => (CLAIM_KIND, *claim.visit.as_bytes()),
-        Reference::Peer(peer) => (PEER_KIND, *peer.clinic.as_bytes()),
-        Reference::Sharing(sharing) => (SHARING_KIND, *sharing.patient.as_bytes()),
-        Reference::DayClosed(closed) => (CLOSED_KIND, *closed.clinic.as_bytes()),
-        Reference::Transfer(transfer) => (TRANSFER_KIND, *transfer.id.as_bytes()),
-    }
 }
 
 /// Twelve letters and digits that cannot be mistaken for one another, in groups of four: 60 bits.

@@ -9,6 +9,8 @@ use chart::reference::{
 };
 use chart::time::Date;
 
+use crate::entry::kind_and_id;
+
 /// What the clinic knows beside the charts.
 #[derive(Clone, Debug, Default)]
 pub struct Directory {
@@ -34,6 +36,10 @@ pub struct Directory {
     pub transfers: BTreeMap<TransferId, Transfer>,
     /// Whose caseload a patient left by which act, and has not come back to since.
     pub(crate) moved: BTreeMap<(PersonId, PatientId), TransferId>,
+    /// The clinics that a patient was ever shared among: what one of them wrote meanwhile is still taken in.
+    shared_ever: BTreeMap<PatientId, BTreeSet<ClinicId>>,
+    /// The epoch and the place of each clinic's last word for each thing.
+    written: BTreeMap<(ClinicId, u16, [u8; 16]), (u32, u64)>,
 }
 
 /// What another clinic told of itself: who works there and on which tablets. None of them may do anything
@@ -51,6 +57,34 @@ pub struct Abroad {
 }
 
 impl Directory {
+    /// Notes where in its record a clinic wrote a thing last.
+    pub(crate) fn note_written(&mut self, origin: ClinicId, reference: &Reference, place: (u32, u64)) {
+        if matches!(reference, Reference::Appointment(_) | Reference::Claim(_) | Reference::Transfer(_)) {
+            // They never travel, and there is one for every note.
+            return;
+        }
+        let (kind, id) = kind_and_id(reference);
+        let last = self.written.entry((origin, kind, id)).or_default();
+        *last = place.max(*last);
+    }
+
+    /// Whether a clinic's word for a thing is later than all that is known. Words come by several ways.
+    pub(crate) fn is_later(&self, origin: ClinicId, reference: &Reference, place: (u32, u64)) -> bool {
+        let (kind, id) = kind_and_id(reference);
+        self.written.get(&(origin, kind, id)).is_none_or(|last| *last < place)
+    }
+
+    /// Whether a clinic may write in a patient's notes: it is or was one of those that treat the patient.
+    pub(crate) fn may_write(&self, clinic: ClinicId, patient: PatientId) -> bool {
+        self.shared_ever.get(&patient).is_some_and(|clinics| clinics.contains(&clinic))
+    }
+
+    fn share(&mut self, sharing: Sharing) {
+        let ever = self.shared_ever.entry(sharing.patient).or_default();
+        ever.extend(sharing.clinics.iter().chain([&sharing.home]));
+        self.sharings.insert(sharing.patient, sharing);
+    }
+
     pub(crate) fn take(&mut self, reference: Reference) {
         match reference {
             Reference::Person(person) => _ = self.people.insert(person.id, person),
@@ -62,7 +96,7 @@ impl Directory {
             Reference::Device(device) => _ = self.devices.insert(device.id, device),
             Reference::Settings(settings) => self.settings = Some(settings),
             Reference::Peer(peer) => _ = self.peers.insert(peer.clinic, peer),
-            Reference::Sharing(sharing) => _ = self.sharings.insert(sharing.patient, sharing),
+            Reference::Sharing(sharing) => self.share(sharing),
             Reference::DayClosed(closed) => self.close(closed),
             Reference::Appointment(_) | Reference::Claim(_) => {}
         }
@@ -111,7 +145,7 @@ impl Directory {
                     self.patients.insert(patient.id, patient);
                 }
             }
-            Reference::Sharing(sharing) => _ = self.sharings.insert(sharing.patient, sharing),
+            Reference::Sharing(sharing) => self.share(sharing),
             Reference::Peer(peer) => _ = self.introduced.entry(peer.clinic).or_insert(peer),
             Reference::DayClosed(closed) => self.close(closed),
             Reference::Appointment(_) | Reference::Claim(_) | Reference::Transfer(_) => {}
@@ -126,38 +160,16 @@ impl Directory {
             Reference::Peer(peer) => peer.clinic != here,
             Reference::DayClosed(closed) => closed.clinic == origin,
             Reference::Sharing(sharing) => {
+                // A patient who is known here and was not shared is this clinic's own.
                 let before = self.sharings.get(&sharing.patient);
-                sharing.home == origin && before.is_none_or(|before| before.home == origin)
+                let known = self.patients.contains_key(&sharing.patient);
+                sharing.home == origin && before.map_or(!known, |before| before.home == origin)
             }
             Reference::Patient(patient) => {
                 let sharing = self.sharings.get(&patient.id);
                 sharing.is_some_and(|sharing| sharing.home == origin || sharing.clinics.contains(&origin))
             }
             Reference::Appointment(_) | Reference::Claim(_) | Reference::Transfer(_) => false,
-        }
-    }
-
-    /// Whether a clinic has said exactly this already.
-    pub(crate) fn knows_from(&self, origin: ClinicId, reference: &Reference) -> bool {
-        let abroad = self.abroad.get(&origin);
-        match reference {
-            Reference::Person(person) => abroad.and_then(|of| of.people.get(&person.id)) == Some(person),
-            Reference::Device(device) => abroad.and_then(|of| of.devices.get(&device.id)) == Some(device),
-            Reference::Settings(settings) => abroad.and_then(|of| of.settings.as_ref()) == Some(settings),
-            Reference::Peer(peer) => {
-                self.introduced.contains_key(&peer.clinic) || self.peers.contains_key(&peer.clinic)
-            }
-            Reference::Sharing(sharing) => self.sharings.get(&sharing.patient) == Some(sharing),
-            Reference::Patient(patient) => {
-                let taken = self.with_own_team(patient.clone());
-                let keeps = self.sharings.get(&patient.id).is_some_and(|sharing| sharing.home == origin);
-                let team = abroad.and_then(|of| of.teams.get(&patient.id));
-                team == Some(&patient.care_team) && (!keeps || self.patients.get(&patient.id) == Some(&taken))
-            }
-            Reference::DayClosed(closed) => {
-                self.closed.get(&origin).is_some_and(|before| before.through >= closed.through)
-            }
-            Reference::Appointment(_) | Reference::Claim(_) | Reference::Transfer(_) => true,
         }
     }
 

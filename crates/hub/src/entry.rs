@@ -5,8 +5,10 @@
 //! newer version may add to both. Numbers are never used twice.
 
 use chart::ids::{ChangeHash, Digest, DocumentId};
+use chart::reference::Reference;
 use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{Decode, Encode};
+use sync_protocol::ReferenceKind;
 
 /// A head, by kind.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
@@ -184,9 +186,26 @@ pub(crate) struct ReferenceHead {
     /// Its id.
     #[n(1)]
     pub id: Id,
-    /// The clinic that wrote it, if not this one.
+    /// The clinic that wrote it, if not this one or not in this record.
     #[n(2)]
     pub origin: Option<Id>,
+    /// That clinic's word for it.
+    #[n(3)]
+    pub written: Option<Written>,
+}
+
+/// Where the clinic that wrote a piece of reference data has it, signed.
+#[derive(Clone, Copy, Debug, PartialEq, Encode, Decode)]
+pub(crate) struct Written {
+    /// The epoch of that clinic's record.
+    #[n(0)]
+    pub epoch: u32,
+    /// The place there.
+    #[n(1)]
+    pub seq: u64,
+    /// The signature of its site.
+    #[n(2)]
+    pub signature: ByteArray<64>,
 }
 
 /// Something a person did to the server.
@@ -215,6 +234,24 @@ pub(crate) const CLOSED_KIND: u16 = 104;
 
 /// The number of transfers among reference data; they never travel.
 pub(crate) const TRANSFER_KIND: u16 = 105;
+
+/// What a piece of reference data is found by: its kind and its id.
+pub(crate) fn kind_and_id(reference: &Reference) -> (u16, [u8; 16]) {
+    match reference {
+        Reference::Person(person) => (ReferenceKind::Person.number(), *person.id.as_bytes()),
+        Reference::Patient(patient) => (ReferenceKind::Patient.number(), *patient.id.as_bytes()),
+        Reference::Appointment(appointment) => {
+            (ReferenceKind::Appointment.number(), *appointment.id.as_bytes())
+        }
+        Reference::Settings(settings) => (ReferenceKind::Clinic.number(), *settings.clinic.as_bytes()),
+        Reference::Device(device) => (DEVICE_KIND, *device.id.as_bytes()),
+        Reference::Claim(claim) => (CLAIM_KIND, *claim.visit.as_bytes()),
+        Reference::Peer(peer) => (PEER_KIND, *peer.clinic.as_bytes()),
+        Reference::Sharing(sharing) => (SHARING_KIND, *sharing.patient.as_bytes()),
+        Reference::DayClosed(closed) => (CLOSED_KIND, *closed.clinic.as_bytes()),
+        Reference::Transfer(transfer) => (TRANSFER_KIND, *transfer.id.as_bytes()),
+    }
+}
 
 /// Why an entry cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

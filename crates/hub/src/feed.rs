@@ -158,7 +158,7 @@ impl Hub {
                 let kind = ReferenceKind::from_number(reference.kind);
                 let id = reference.id.to_vec();
                 let body = Some(self.record.body(reader, &opened)?);
-                Ok(Some(FeedBody::Reference(FeedReference { kind, id, body, origin: None })))
+                Ok(Some(FeedBody::Reference(FeedReference { kind, id, body, origin: None, word: None })))
             }
             _ => Ok(None),
         }

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chart::entropy::Entropy;
-use chart::ids::{ActorId, ChangeHash, ClinicId, DeviceId, DocumentId};
+use chart::ids::{ActorId, ChangeHash, ClinicId, DeviceId, DocumentId, PatientId};
 use chart::reference::Device;
 use ed25519_dalek::{Signature, VerifyingKey};
 use minicbor::bytes::ByteArray;
@@ -24,7 +24,7 @@ use crate::keys;
 use crate::ledger::{Fate, WorkNote};
 use crate::links::Import;
 use crate::record::RecordError;
-use crate::resident::{fate_of, submitted_of, work_note};
+use crate::resident::{Resident, fate_of, submitted_of, work_note};
 use crate::sites::{site_key, verdict_of};
 
 /// Why a line to another clinic cannot go on. Nothing is lost: it begins again where it stood.
@@ -40,6 +40,8 @@ pub(crate) enum Trouble {
     BadSignature,
     #[error("it sent work that does not fit what its verdict names")]
     Mismatch,
+    #[error("it sent work of a clinic with which the patient was never shared")]
+    NotShared,
     #[error("it sent changes without those they build on")]
     Incomplete,
     #[error("it does not send changes that it announced")]
@@ -48,8 +50,6 @@ pub(crate) enum Trouble {
     Closed,
     #[error(transparent)]
     Record(#[from] RecordError),
-    #[error("it could not be written here: {0}")]
-    NotWritten(String),
 }
 
 /// What became of a piece of another clinic's feed.
@@ -183,10 +183,19 @@ impl Hub {
         if resident.note.kind() != kind {
             return Err(Trouble::Mismatch);
         }
-        let ledger = &mut resident.ledger;
-        if hashes.iter().all(|hash| ledger.knows(hash)) {
+        if hashes.iter().all(|hash| resident.ledger.knows(hash)) {
             return self.honour(reader, peer, changes);
         }
+        if origin != self.config.clinic
+            && let Some(patient) = patient_of(resident, &scanned)
+            && !self.directory.may_write(origin, patient)
+        {
+            if resident.ledger.changes.is_empty() {
+                self.residents.let_go(&[changes.document]);
+            }
+            return Err(Trouble::NotShared);
+        }
+        let ledger = &mut resident.ledger;
         let deps: BTreeSet<ChangeHash> = scanned
             .iter()
             .flat_map(|one| one.candidate.sketch().deps.iter().copied())
@@ -311,6 +320,20 @@ impl Hub {
         self.push_entry(Some(document), entry, vec![After::Imported(Box::new(import))]);
         Ok(())
     }
+}
+
+/// Whose note it is, or becomes with changes that can be merged at once.
+fn patient_of(resident: &mut Resident, changes: &[Submitted]) -> Option<PatientId> {
+    let known = resident.shown().patient;
+    let own: BTreeSet<ChangeHash> = changes.iter().map(hash_of).collect();
+    let mut deps = changes.iter().flat_map(|one| &one.candidate.sketch().deps);
+    if known.is_some() || !deps.all(|dep| own.contains(dep) || resident.note.contains(dep)) {
+        return known;
+    }
+    let mut begun = resident.clone();
+    begun.apply_admitted(changes);
+    begun.shown = None;
+    begun.shown().patient
 }
 
 pub(crate) fn hash_of(one: &Submitted) -> ChangeHash {

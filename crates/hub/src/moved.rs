@@ -11,9 +11,8 @@ use chart::time::Timestamp;
 use store::StoreReader;
 use sync_protocol::{Outcome as WireOutcome, ReasonCode};
 
-use crate::acts::kind_and_id;
 use crate::directory::Directory;
-use crate::entry::{Head, Id, ReferenceHead, Work};
+use crate::entry::Work;
 use crate::hub::{After, Hub, HubError};
 use crate::keys;
 use crate::record::RecordError;
@@ -117,11 +116,8 @@ impl Hub {
         after: Vec<After>,
     ) -> Result<(), HubError> {
         let reference = Reference::Transfer(transfer.clone());
-        let (kind, id) = kind_and_id(&reference);
         let names = vec![keys::references(&self.record.vault), keys::audit(&self.record.vault)];
-        let head = Head::Reference(ReferenceHead { kind, id: Id::from(id), origin: None });
-        let body = serde_json::to_vec(&reference).map_err(|error| HubError::Refused(error.to_string()))?;
-        let entry = self.record.seal_plain(entropy, names, &head, &body)?;
+        let entry = self.seal_own(entropy, names, &reference)?;
         self.push_entry(None, entry, after);
         if !transfer.settled {
             self.transfers_due.insert(transfer.id, transfer.patients.clone());
@@ -171,11 +167,7 @@ impl Hub {
             names.push(keys::scope(&self.record.vault, Scope::Caseload(left)));
             names.sort();
             names.dedup();
-            let (kind, id) = kind_and_id(&reference);
-            let head = Head::Reference(ReferenceHead { kind, id: Id::from(id), origin: None });
-            let body =
-                serde_json::to_vec(&reference).map_err(|error| RecordError::Entry(error.to_string()))?;
-            let entry = self.record.seal_plain(entropy, names, &head, &body)?;
+            let entry = self.seal_own(entropy, names, &reference)?;
             self.push_entry(None, entry, Vec::new());
         }
         self.replace_patient(entropy, reader, patient)?;

@@ -154,6 +154,9 @@ impl Hub {
             return Ok(());
         };
         let shown = resident.shown().clone();
+        if shown.patient.is_some_and(|patient| !self.directory.may_write(origin, patient)) {
+            return Err(Trouble::NotShared);
+        }
         let fate = fate_of(verdict.outcome, verdict.reason);
         if hashes.iter().all(|hash| !resident.ledger.would_learn(hash, fate)) {
             return Ok(());

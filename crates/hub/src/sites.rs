@@ -10,14 +10,14 @@ use chart::entropy::Entropy;
 use chart::ids::{ClinicId, DeviceId, Digest, DocumentId, PersonId};
 use chart::reference::{Reference, Scope};
 use chart::time::Timestamp;
-use ed25519_dalek::{Signature, VerifyingKey};
+use ed25519_dalek::{Signature, Signer, VerifyingKey};
 use store::StoreReader;
 use sync_protocol::message::{
-    FeedBody, FeedChanges, FeedReference, Hello, ScopeChange, ScopeDocument, ScopeName,
+    FeedBody, FeedChanges, FeedReference, Hello, ScopeChange, ScopeDocument, ScopeName, Word,
 };
 use sync_protocol::{Acceptance, DocumentKind, ErrorCode, ReferenceKind};
 
-use crate::entry::{self, Head, Places, ReferenceHead, Verdict, Work};
+use crate::entry::{self, Head, Places, ReferenceHead, Verdict, Work, Written};
 use crate::feed::envelope_of;
 use crate::hub::{ConnectionId, Hub, set_of};
 use crate::keys;
@@ -161,12 +161,29 @@ impl Hub {
     ) -> Result<Option<FeedBody>, RecordError> {
         let origin = head.origin.map(|origin| ClinicId::from_bytes(*origin));
         let body = self.record.body(reader, opened)?;
-        let travels = serde_json::from_slice(&body)
-            .is_ok_and(|reference| origin != Some(clinic) && self.travels(&reference, clinic));
-        Ok(travels.then(|| {
-            let kind = ReferenceKind::from_number(head.kind);
-            FeedBody::Reference(FeedReference { kind, id: head.id.to_vec(), body: Some(body), origin })
-        }))
+        // A clinic is told its own words too: it may have lost them.
+        let travels = serde_json::from_slice(&body).is_ok_and(|reference| self.travels(&reference, clinic));
+        if !travels {
+            return Ok(None);
+        }
+        let word = match (origin, head.written) {
+            (None, _) => Some(self.own_word(reader, opened.seq, &body)),
+            (Some(_), Some(Written { epoch, seq, signature })) => {
+                Some(Word { epoch, seq, signature: *signature })
+            }
+            // Nobody would believe it.
+            (Some(_), None) => return Ok(None),
+        };
+        let kind = ReferenceKind::from_number(head.kind);
+        let reference = FeedReference { kind, id: head.id.to_vec(), body: Some(body), origin, word };
+        Ok(Some(FeedBody::Reference(reference)))
+    }
+
+    /// This clinic's word for what it wrote at a place of its record.
+    fn own_word(&self, reader: &dyn StoreReader, seq: u64, body: &[u8]) -> Word {
+        let epoch = epoch_of(reader, seq);
+        let statement = sync_protocol::statement::reference(self.config.clinic, epoch, seq, body);
+        Word { epoch, seq, signature: self.signer.sign(&statement).to_bytes() }
     }
 
     /// Whether another clinic is told a piece of reference data. Of patients it is told what it shares.
@@ -186,6 +203,12 @@ impl Hub {
             Reference::Appointment(_) | Reference::Claim(_) | Reference::Transfer(_) => false,
         }
     }
+}
+
+/// The epoch in which an entry was written.
+pub(crate) fn epoch_of(reader: &dyn StoreReader, seq: u64) -> u32 {
+    let begun = reader.epochs().into_iter().filter(|start| start.parent_seq < seq);
+    begun.map(|start| start.epoch).max().unwrap_or_else(|| reader.tip().epoch)
 }
 
 /// A verdict without the work: its reader asks for what it lacks.

@@ -1,13 +1,13 @@
 //! Opening: what the log says is taken up where it stopped. Durable work without a verdict is judged,
 //! verdicts whose reports did not follow are reported on; reference data is read again.
 
-use chart::ids::DocumentId;
+use chart::ids::{ClinicId, DocumentId};
 use chart::reference::Reference;
 use store::StoreReader;
 use store::vault::Vault;
 
 use crate::directory::Directory;
-use crate::entry::{Head, ReferenceHead};
+use crate::entry::Head;
 use crate::hub::{Hub, HubConfig, HubError};
 use crate::keys;
 use crate::record::{Record, RecordError};
@@ -39,11 +39,15 @@ impl Hub {
             let body = self.record.body(reader, &opened)?;
             // A kind that a newer version added is kept in the log and passed over here.
             if let Ok(reference) = serde_json::from_slice::<Reference>(&body) {
-                match &opened.head {
-                    Some(Head::Reference(ReferenceHead { origin: Some(origin), .. })) => {
-                        directory.take_from(chart::ids::ClinicId::from_bytes(**origin), reference);
-                    }
-                    _ => directory.take(reference),
+                let Some(Head::Reference(head)) = &opened.head else { continue };
+                let here = self.config.clinic;
+                let origin = head.origin.map_or(here, |origin| ClinicId::from_bytes(*origin));
+                let own = || (crate::sites::epoch_of(reader, opened.seq), opened.seq);
+                let place = head.written.map_or_else(own, |written| (written.epoch, written.seq));
+                directory.note_written(origin, &reference, place);
+                match origin == here {
+                    true => directory.take(reference),
+                    false => directory.take_from(origin, reference),
                 }
             }
         }

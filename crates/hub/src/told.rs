@@ -2,20 +2,21 @@
 //! this clinic says, and told to this clinic's own tablets where they need it.
 
 use chart::entropy::Entropy;
-use chart::ids::{ClinicId, Digest, PatientId};
-use chart::reference::{DayClosed, Reference};
+use chart::ids::{ClinicId, PatientId};
+use chart::reference::Reference;
 use ed25519_dalek::Signature;
-use store::StoreReader;
+use store::{Key, StoreReader};
 use sync_protocol::message::FeedReference;
+use sync_protocol::statement;
 
-use crate::acts::kind_and_id;
-use crate::entry::{Head, Id, ReferenceHead};
+use crate::entry::{Head, Id, ReferenceHead, Written, kind_and_id};
 use crate::hub::Hub;
 use crate::import::Trouble;
 use crate::keys;
 
 impl Hub {
-    /// Takes what another clinic says of itself or of a patient both treat.
+    /// Takes what another clinic says of itself or of a patient both treat, and what this clinic wrote itself
+    /// and has lost. Every word is signed by the clinic whose it is, and an older one changes nothing.
     pub(crate) fn take_reference(
         &mut self,
         entropy: &mut dyn Entropy,
@@ -23,38 +24,63 @@ impl Hub {
         peer: ClinicId,
         told: &FeedReference,
     ) -> Result<(), Trouble> {
+        let here = self.config.clinic;
         let origin = told.origin.unwrap_or(peer);
         let Some(body) = &told.body else { return Ok(()) };
         // A kind that a newer version added is passed over here.
         let Ok(reference) = serde_json::from_slice::<Reference>(body) else { return Ok(()) };
-        if origin == self.config.clinic || !self.directory.may_tell(self.config.clinic, origin, &reference) {
+        let word = told.word.as_ref().ok_or(Trouble::BadSignature)?;
+        let place = (word.epoch, word.seq);
+        if !self.directory.is_later(origin, &reference, place) {
             return Ok(());
         }
-        if self.directory.knows_from(origin, &reference) {
-            return Ok(());
+        let signed = statement::reference(origin, word.epoch, word.seq, body);
+        let signature = Signature::from_bytes(&word.signature);
+        let holds = self.origin_key(origin)?.verify_strict(&signed, &signature).is_ok();
+        if !holds {
+            return Err(Trouble::BadSignature);
         }
-        if let Reference::DayClosed(closed) = &reference {
-            let signed = DayClosed::statement(closed.clinic, closed.through, closed.at);
-            let signature = signature_of(&closed.signature).ok_or(Trouble::BadSignature)?;
-            let holds = self.origin_key(origin)?.verify_strict(&signed, &signature).is_ok();
-            if !holds {
-                return Err(Trouble::BadSignature);
-            }
+        if origin != here && !self.directory.may_tell(here, origin, &reference) {
+            return Ok(());
         }
         let (kind, id) = kind_and_id(&reference);
-        let vault = &self.record.vault;
-        let mut names = vec![keys::references(vault)];
-        match &reference {
+        let mut names = vec![keys::references(&self.record.vault)];
+        names.extend(self.audience_of(origin, &reference));
+        let written = Written { epoch: word.epoch, seq: word.seq, signature: word.signature.into() };
+        let head = ReferenceHead {
+            kind,
+            id: Id::from(id),
+            origin: Some(Id::from(*origin.as_bytes())),
+            written: Some(written),
+        };
+        let entry = self.record.seal_plain(entropy, names, &Head::Reference(head), body)?;
+        self.push_entry(None, entry, Vec::new());
+        self.directory.note_written(origin, &reference, place);
+        match origin == here {
+            true => Ok(self.take_own(entropy, reader, reference)?),
+            false => self.take_foreign(entropy, reader, origin, reference),
+        }
+    }
+
+    /// Whose tablets get what a clinic said.
+    fn audience_of(&self, origin: ClinicId, reference: &Reference) -> Vec<Key> {
+        match reference {
+            _ if origin == self.config.clinic => self.audience(reference),
             // People's names stand in notes: tablets get them, unless this clinic speaks for them itself.
             Reference::Person(person) if !self.directory.people.contains_key(&person.id) => {
-                names.push(keys::everyone(vault));
+                vec![keys::everyone(&self.record.vault)]
             }
-            _ => {}
+            _ => Vec::new(),
         }
-        let origin_id = Some(Id::from(*origin.as_bytes()));
-        let head = Head::Reference(ReferenceHead { kind, id: Id::from(id), origin: origin_id });
-        let entry = self.record.seal_plain(entropy, names, &head, body)?;
-        self.push_entry(None, entry, Vec::new());
+    }
+
+    fn take_foreign(
+        &mut self,
+        entropy: &mut dyn Entropy,
+        reader: &dyn StoreReader,
+        origin: ClinicId,
+        reference: Reference,
+    ) -> Result<(), Trouble> {
         let patient = match &reference {
             Reference::Patient(patient) => Some(patient.id),
             _ => None,
@@ -91,21 +117,9 @@ impl Hub {
     fn tell_tablets(&mut self, entropy: &mut dyn Entropy, patient: PatientId) -> Result<(), Trouble> {
         let Some(patient) = self.directory.patients.get(&patient).cloned() else { return Ok(()) };
         let reference = Reference::Patient(patient);
-        let (kind, id) = kind_and_id(&reference);
         let names = self.audience(&reference);
-        let head = Head::Reference(ReferenceHead { kind, id: Id::from(id), origin: None });
-        let body = serde_json::to_vec(&reference).map_err(|error| Trouble::NotWritten(error.to_string()))?;
-        let entry = self.record.seal_plain(entropy, names, &head, &body)?;
+        let entry = self.seal_reference(entropy, names, &reference)?;
         self.push_entry(None, entry, Vec::new());
         Ok(())
     }
-}
-
-/// A signature from 128 hexadecimal digits.
-fn signature_of(text: &str) -> Option<Signature> {
-    let half = |at: usize| Digest::parse(text.get(at..at.checked_add(64)?)?).ok();
-    let (one, other) = (half(0)?, half(64)?);
-    let mut bytes = [0; 64];
-    bytes.iter_mut().zip(one.as_bytes().iter().chain(other.as_bytes())).for_each(|(to, from)| *to = *from);
-    (text.len() == 128).then(|| Signature::from_bytes(&bytes))
 }

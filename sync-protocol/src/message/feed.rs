@@ -67,7 +67,6 @@ pub struct FeedEntry {
 
 /// What an entry says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "most of a feed is changes; few of these live at a time")]
 pub enum FeedBody {
     /// Admitted changes.
     Changes(FeedChanges),
@@ -170,6 +169,24 @@ pub struct FeedReference {
     /// The clinic that wrote it; absent: this one.
     #[cbor(n(3), with = "crate::field", has_nil)]
     pub origin: Option<ClinicId>,
+    /// That clinic's word for it; between clinics only.
+    #[n(4)]
+    pub word: Option<Word>,
+}
+
+/// A clinic's word for a piece of reference data, signed over [`crate::statement::reference`]. Of two words
+/// for the same thing the one of the later place holds.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Word {
+    /// The epoch of the clinic's record in which it was written.
+    #[n(0)]
+    pub epoch: u32,
+    /// The place in that record.
+    #[n(1)]
+    pub seq: u64,
+    /// The Ed25519 signature of the clinic's site.
+    #[cbor(n(2), with = "crate::field", has_nil)]
+    pub signature: [u8; 64],
 }
 
 /// A report was computed.

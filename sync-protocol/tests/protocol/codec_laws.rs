@@ -58,6 +58,7 @@ fn any_body() -> impl Strategy<Value = FeedBody> {
                 id,
                 body,
                 origin: None,
+                word: None,
             })
         }),
         scope().prop_map(FeedBody::Entered),

@@ -89,6 +89,7 @@ fn page() -> Page {
         id: b"medicare".to_vec(),
         body: Some(vec![1, 2]),
         origin: None,
+        word: None,
     };
     let elsewhere = FeedChanges { origin: Some(ClinicId::from_bytes([0xc2; 16])), ..changes() };
     let constant = FeedChanges { envelope: None, heads: Vec::new(), ..changes() };
@@ -142,8 +143,8 @@ fn page_between_clinics() -> Page {
     let origin = Some(ClinicId::from_bytes([0xc2; 16]));
     let whole = FeedChanges { clock_ahead_ms: Some(-12), ..changes() };
     let announced = FeedChanges { changes: Vec::new(), origin, ..changes() };
-    let person =
-        FeedReference { kind: ReferenceKind::Person, id: vec![0xe1; 16], body: Some(vec![1, 2]), origin };
+    let (kind, id, body) = (ReferenceKind::Person, vec![0xe1; 16], Some(vec![1, 2]));
+    let person = FeedReference { kind, id, body, origin, word: None };
     let documents = vec![ScopeDocument { document: document(9), heads: vec![hash(2)] }];
     let shared = ScopeChange { scope: ScopeName::Site(SITE), documents };
     let bodies = [
@@ -154,6 +155,15 @@ fn page_between_clinics() -> Page {
     ];
     let entries = bodies.into_iter().zip(50..).map(|(body, seq)| FeedEntry { seq, body }).collect();
     Page { entries, next: cursor(60), more: false, pull: 1, chain: Some(Digest::from_bytes([6; 32])) }
+}
+
+/// What a clinic wrote itself, under its word.
+fn page_of_a_clinics_word() -> Page {
+    let word = Some(Word { epoch: 2, seq: 31, signature: [8; 64] });
+    let (kind, id, body) = (ReferenceKind::Person, vec![0xe1; 16], Some(vec![1, 2]));
+    let body = FeedBody::Reference(FeedReference { kind, id, body, origin: None, word });
+    let entries = vec![FeedEntry { seq: 31, body }];
+    Page { entries, next: cursor(31), more: false, pull: 1, chain: Some(Digest::from_bytes([6; 32])) }
 }
 
 pub(crate) fn every_message() -> Vec<(&'static str, Message)> {
@@ -205,6 +215,7 @@ pub(crate) fn every_message() -> Vec<(&'static str, Message)> {
         ("push-part", Message::Push(Push { documents: vec![part] })),
         ("receipt", Message::Receipt(Receipt { items: vec![item], position: position(43) })),
         ("page-between-clinics", Message::Page(page_between_clinics())),
+        ("page-of-a-clinics-word", Message::Page(page_of_a_clinics_word())),
         ("refuse", Message::Refuse(refuse)),
         ("verdict", Message::Verdict(verdict())),
         ("pull", Message::Pull(pull)),

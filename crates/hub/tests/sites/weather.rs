@@ -91,7 +91,7 @@ pub(crate) fn weather(seed: u64) -> Group {
 fn whatever_happens_to_lines_and_servers_every_clinic_ends_with_the_same_note_once() {
     #[allow(clippy::disallowed_methods, reason = "a longer run is the same test with a bigger number")]
     let asked = std::env::var("GAITWAY_SITE_SEEDS");
-    let seeds = asked.ok().and_then(|text| text.parse().ok()).unwrap_or(40);
+    let seeds = asked.ok().and_then(|text| text.parse().ok()).unwrap_or(100);
     for seed in 1..=seeds {
         let ended = std::panic::catch_unwind(|| check_equal(&mut weather(seed)));
         assert!(ended.is_ok(), "seed {seed}");

@@ -308,6 +308,7 @@ fn appointment() -> FeedBody {
         id: VISIT.as_bytes().to_vec(),
         body: Some(body),
         origin: None,
+        word: None,
     })
 }
 
