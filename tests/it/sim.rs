@@ -61,6 +61,8 @@ fn the_promises_hold_over_many_seeds() {
         total.ms += outcome.tally.ms;
         total.disputes += outcome.tally.disputes;
         total.kept_back += outcome.tally.kept_back;
+        total.rejected += outcome.tally.rejected;
+        total.made_again += outcome.tally.made_again;
         let Some(violation) = &outcome.violation else { return false };
         let mut broken = broken.lock().unwrap();
         broken.insert(seed, violation.to_string());
@@ -70,7 +72,10 @@ fn the_promises_hold_over_many_seeds() {
     println!("{} seeds: {total:?}", seeds());
     let stories: Vec<String> = broken.iter().map(|(seed, story)| format!("seed {seed}: {story}")).collect();
     assert!(broken.is_empty(), "replay with GAITWAY_SEED=<seed>\n{}", stories.join("\n"));
-    assert!(total.disputes > 0 && total.faults > seeds(), "the worlds were too quiet to prove anything");
+    // Rejected work that everybody has again takes a supervisor and luck: about seven notes in 1,000 worlds.
+    let again = total.made_again > 0 || seeds() < 1_000;
+    let lively = total.disputes > 0 && total.rejected > 0 && again && total.faults > seeds();
+    assert!(lively, "the worlds were too quiet to prove anything");
 }
 
 #[test]
@@ -123,7 +128,9 @@ fn reports_that_are_not_refreshed_are_found() {
 #[test]
 fn an_index_that_answers_from_yesterday_is_found() {
     // Among others it forgets whose an actor is, and then honest work is turned away.
-    let breaches = [Promise::Reports, Promise::Converged, Promise::Liveness, Promise::Verdicts];
+    // And of the notes of a day it forgets some: a tablet then reports otherwise than the server.
+    let breaches =
+        [Promise::Reports, Promise::Confirmed, Promise::Converged, Promise::Liveness, Promise::Verdicts];
     check_found(Plant::StaleIndex, &breaches);
 }
 

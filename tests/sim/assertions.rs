@@ -9,10 +9,12 @@ use session_note::NoteDocument;
 use session_note::admission::Submitted;
 use session_note::facts;
 use session_note::schema::Kind;
+use sync_protocol::ReasonCode;
 use tablet::SaveState;
 
 use crate::clinic::CORA;
 use crate::log::{Fate, LoggedDocument};
+use crate::machine::Machine;
 use crate::reference::{Effect, Gone, Seen};
 use crate::violation::{Broken, Promise, Violation, broken};
 use crate::world::World;
@@ -163,6 +165,15 @@ impl World {
                     Fate::Held => self.tally.kept_back += 1,
                     // What it builds on went down with an older copy and never came.
                     Fate::Unjudged if self.rewound => self.tally.kept_back += 1,
+                    // A person rejected it, or what it builds on, or it is in the note by another name.
+                    Fate::Rejected
+                        if matches!(
+                            change.reason,
+                            ReasonCode::Declined | ReasonCode::DependsOn | ReasonCode::MadeTwice
+                        ) =>
+                    {
+                        self.tally.rejected += 1;
+                    }
                     Fate::Unjudged | Fate::Rejected => {
                         let story = format!("{hash} of {document} is {:?} in the end", change.fate);
                         return Err(broken(Promise::Verdicts, story));
@@ -200,9 +211,36 @@ impl World {
         Ok(())
     }
 
+    /// Notes in which rejected work could not be made again: a tablet says so, or is none of the clinic's
+    /// any more.
+    fn given_up(&self) -> BTreeSet<DocumentId> {
+        let mut documents = BTreeSet::new();
+        for (document, logged) in &self.log.documents {
+            let of = |machine: &Machine| {
+                let device = crate::clinic::device(machine.index);
+                let mut rejected = logged.changes.values().filter(|change| change.fate == Fate::Rejected);
+                let lost = self.is_revoked(machine.index) || self.rewound;
+                let theirs = rejected.any(|change| change.submitted.device == device);
+                let status = machine.tablet.as_ref().and_then(|app| app.status(*document));
+                (theirs && lost) || status.is_some_and(|status| !status.notes.is_empty())
+            };
+            if self.tablets.iter().any(of) {
+                documents.insert(*document);
+            }
+        }
+        documents
+    }
+
     /// Every saved deed is there once, in the note or in what is kept back.
-    fn check_effects(&self, truths: &BTreeMap<DocumentId, Truth>) -> Result<(), Violation> {
+    fn check_effects(&mut self, truths: &BTreeMap<DocumentId, Truth>) -> Result<(), Violation> {
+        let given_up = self.given_up();
         for (document, truth) in truths {
+            let pending = truth.pending || given_up.contains(document);
+            let rejected =
+                self.log.documents.get(document).is_some_and(|logged| {
+                    logged.changes.values().any(|change| change.fate == Fate::Rejected)
+                });
+            self.tally.made_again += u64::from(rejected && !pending);
             let (visit, episode) = match truth.note.kind() {
                 Kind::Visit => (Some(truth.note.read_visit().value), None),
                 Kind::Episode => (None, Some(truth.note.read_episode().value)),
@@ -211,8 +249,8 @@ impl World {
             for deed in self.model.deeds.iter().filter(|deed| deed.document == *document) {
                 let Some(count) = seen.count(&deed.effect) else { continue };
                 let (least, most) = match deed.gone {
-                    Gone::No => (usize::from(deed.saved && !deed.may_be_gone && !truth.pending), 1),
-                    Gone::Saved if deed.may_be_gone || truth.pending => (0, 1),
+                    Gone::No => (usize::from(deed.saved && !deed.may_be_gone && !pending), 1),
+                    Gone::Saved if deed.may_be_gone || pending => (0, 1),
                     Gone::Saved => (0, 0),
                     Gone::Given | Gone::Unclear => (0, 1),
                 };
@@ -324,7 +362,16 @@ impl World {
                         Kind::Episode => (None, Some(truth.note.read_episode().value)),
                     };
                     if view.visit != visit || view.episode != episode || !view.drafts.is_empty() {
-                        let story = format!("tablet {index} shows {document} otherwise");
+                        let (shown, wanted) = (parts(&view.visit), parts(&visit));
+                        let differ: Vec<String> = shown
+                            .iter()
+                            .filter(|(name, value)| wanted.get(*name) != Some(value))
+                            .map(|(name, value)| format!("{name}: {value} instead of {:?}", wanted.get(name)))
+                            .collect();
+                        let drafts = &view.drafts;
+                        let story = format!(
+                            "tablet {index} shows {document} otherwise: {differ:?}, drafts {drafts:?}"
+                        );
                         return Err(broken(Promise::Converged, story));
                     }
                 }
@@ -339,6 +386,12 @@ impl Truth {
     pub(crate) fn is_followed_by(&self, person: PersonId) -> bool {
         person == CORA || self.treating.contains(&person)
     }
+}
+
+/// The parts of a note by name.
+fn parts(visit: &Option<chart::visit::Visit>) -> BTreeMap<String, serde_json::Value> {
+    let value = serde_json::to_value(visit).unwrap_or_default();
+    value.as_object().map(|parts| parts.clone().into_iter().collect()).unwrap_or_default()
 }
 
 /// A version is open exactly if no other version of its fact was written by somebody who had seen it.

@@ -114,13 +114,23 @@ fn person(id: PersonId, name: &str, roles: &[Role], profession: Profession) -> R
     })
 }
 
+/// A person who may write notes, or works at the front desk for now.
+pub(crate) fn person_with(id: PersonId, at_the_desk: bool) -> Reference {
+    let (name, role, profession) = if id == BEN {
+        ("Ben Example", Role::Assistant, Profession::PhysicalTherapistAssistant)
+    } else {
+        ("Anna Example", Role::Therapist, Profession::PhysicalTherapist)
+    };
+    person(id, name, &[if at_the_desk { Role::FrontDesk } else { role }], profession)
+}
+
 /// Everything the server is told before the first tablet comes.
 pub(crate) fn references(tablets: usize) -> Vec<Reference> {
     let pt = Profession::PhysicalTherapist;
     let mut all = vec![
         settings(0),
-        person(ANNA, "Anna Example", &[Role::Therapist], pt.clone()),
-        person(BEN, "Ben Example", &[Role::Assistant], Profession::PhysicalTherapistAssistant),
+        person_with(ANNA, false),
+        person_with(BEN, false),
         person(CORA, "Cora Example", &[Role::Therapist, Role::Supervisor], pt),
     ];
     all.extend(patient(0, [ANNA, BEN].into()));

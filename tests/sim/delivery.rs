@@ -7,6 +7,7 @@ use chart::time::Timestamp;
 use hub::ConnectionId;
 use tablet::Event;
 
+use crate::clinic;
 use crate::machine;
 use crate::net::{Way, Wire};
 use crate::plant::Plant;
@@ -265,7 +266,7 @@ impl World {
             Event::CannotBeShown { sentence, .. } | Event::DraftStuck { sentence, .. } => {
                 return Err(broken(Promise::Quiet, format!("tablet {tablet}: {sentence}")));
             }
-            Event::Rejected { sentence, .. } | Event::NeedsSupervisor { sentence, .. } => {
+            Event::Rejected { sentence, .. } | Event::NeedsSupervisor { sentence, .. } if !self.declined => {
                 return Err(broken(Promise::Verdicts, format!("honest work was rejected: {sentence}")));
             }
             _ => {}
@@ -305,6 +306,12 @@ impl World {
         }
         self.log.forget();
         self.check_safe_work("after a start of the server")?;
+        if !self.log_holds_tablets()? {
+            // It died before it was told of the clinic: somebody does that again.
+            for reference in clinic::references(self.tablets.len()) {
+                self.server.put(&mut self.dice, reference)?;
+            }
+        }
         self.tend_server()
     }
 

@@ -200,6 +200,10 @@ impl World {
         for document in documents {
             let view = app.note(&machine.disk, document);
             let view = view.map_err(|error| broken(Promise::Saved, format!("tablet {tablet}: {error}")))?;
+            if self.declined && !view.status.notes.is_empty() {
+                // Rejected and not made again yet, or not to be made again: the screen says so.
+                continue;
+            }
             let seen = Seen::of(&view);
             for deed in self.model.deeds.iter().filter(own).filter(|deed| deed.document == document) {
                 let count = seen.count(&deed.effect);

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use chart::ids::PersonId;
+use chart::reference::Reference;
 use chart::time::Timestamp;
 
 use crate::clinic::{self, ANNA, BEN, CORA};
@@ -65,6 +66,11 @@ impl World {
             Transition::CareTeamChange => self.change_care_team(),
             Transition::Revoke => self.revoke(tablet),
             Transition::Release => self.release(),
+            Transition::Reject => self.reject(),
+            Transition::RoleChange => {
+                let person = if self.dice.chance(1, 2) { ANNA } else { BEN };
+                self.change_role(person)
+            }
             Transition::ServerDiskFault => {
                 self.server.disk.fail_soon(&mut self.dice);
                 Ok(())
@@ -83,12 +89,14 @@ impl World {
         }
     }
 
-    fn log_holds_tablets(&mut self) -> Result<bool, Violation> {
+    pub(crate) fn log_holds_tablets(&mut self) -> Result<bool, Violation> {
         if self.server.hub.is_none() {
             return Ok(false);
         }
         self.log.follow(&self.server.disk)?;
-        Ok(self.log.references.len() >= clinic::references(self.tablets.len()).len())
+        let is_booked = |reference: &&Reference| matches!(reference, Reference::Appointment(_));
+        // The last that the server is told before the first tablet comes.
+        Ok(self.log.references.iter().filter(is_booked).count() >= clinic::VISITS.len())
     }
 
     fn sync_off(&mut self, tablet: usize) -> Result<(), Violation> {
@@ -220,14 +228,45 @@ impl World {
 
     fn release(&mut self) -> Result<(), Violation> {
         let at = Timestamp::from_unix_ms(self.now);
+        let Some(row) = self.some_held_work()? else { return Ok(()) };
         let server = &mut self.server;
-        let Some(hub) = &mut server.hub else { return Ok(()) };
-        let rows = hub.quarantine(&server.disk, 20).broken(Promise::Quiet)?;
-        let open: Vec<_> = rows.into_iter().filter(|row| row.open && row.outcome == "held").collect();
-        if let Some(row) = self.dice.pick(&open) {
+        if let Some(hub) = &mut server.hub {
             let reason = "it is fine";
             // Refused when another release or a verdict came first.
             let _ = hub.release(at, &mut self.dice, &server.disk, row.document, &row.hashes, CORA, reason);
+        }
+        self.tend_server()
+    }
+
+    fn reject(&mut self) -> Result<(), Violation> {
+        let at = Timestamp::from_unix_ms(self.now);
+        let Some(row) = self.some_held_work()? else { return Ok(()) };
+        let Some(hash) = self.dice.pick(&row.hashes).copied() else { return Ok(()) };
+        let server = &mut self.server;
+        if let Some(hub) = &mut server.hub {
+            let reason = "it is to be written again";
+            let said = hub.reject(at, &mut self.dice, &server.disk, row.document, &[hash], CORA, reason);
+            self.declined |= said.is_ok();
+        }
+        self.tend_server()
+    }
+
+    fn some_held_work(&mut self) -> Result<Option<hub::QuarantineRow>, Violation> {
+        let server = &mut self.server;
+        let Some(hub) = &mut server.hub else { return Ok(None) };
+        let rows = hub.quarantine(&server.disk, 20).broken(Promise::Quiet)?;
+        let open: Vec<_> = rows.into_iter().filter(|row| row.open && row.outcome == "held").collect();
+        Ok(self.dice.pick(&open).cloned())
+    }
+
+    /// Takes a person's right to write notes away, or gives it back.
+    pub(crate) fn change_role(&mut self, person: PersonId) -> Result<(), Violation> {
+        let may = !self.at_the_desk.remove(&person);
+        if may {
+            self.at_the_desk.insert(person);
+        }
+        if self.server.hub.is_some() {
+            self.server.put(&mut self.dice, clinic::person_with(person, may))?;
         }
         self.tend_server()
     }

@@ -14,6 +14,7 @@ use session_note::admit::{Candidate, Limits};
 use session_note::schema::Kind;
 use store::vault::{DocumentKey, Vault};
 use store::{StoreReader, StoredEntry};
+use sync_protocol::ReasonCode;
 
 use crate::violation::{Broken, Promise, Violation, broken};
 
@@ -43,12 +44,16 @@ struct Work {
     clock_ahead_ms: i64,
     #[n(9)]
     hashes: Vec<ByteArray<32>>,
+    #[n(10)]
+    replaces: Vec<ByteArray<32>>,
 }
 
 #[derive(Decode)]
 struct Verdict {
     #[n(1)]
     outcome: u16,
+    #[n(2)]
+    reason: u16,
     #[n(4)]
     hashes: Vec<ByteArray<32>>,
 }
@@ -73,6 +78,8 @@ pub(crate) struct Logged {
     pub(crate) submitted: Submitted,
     /// What became of it.
     pub(crate) fate: Fate,
+    /// Why, as the last verdict on it says.
+    pub(crate) reason: ReasonCode,
 }
 
 /// A document in the log.
@@ -95,7 +102,7 @@ pub(crate) struct Log {
     read: Option<(EpochId, u64)>,
     /// Every document.
     pub(crate) documents: BTreeMap<DocumentId, LoggedDocument>,
-    /// The document of every change.
+    /// The document of every change, and of every change that another one stands for.
     pub(crate) changes: BTreeMap<ChangeHash, DocumentId>,
     /// Reference data in the order of the log.
     pub(crate) references: Vec<Reference>,
@@ -184,6 +191,8 @@ impl Log {
         let received_at = Timestamp::from_unix_ms(work.received_at_ms);
         let arrival = Arrival { device, clock_ahead_ms: work.clock_ahead_ms, received_at };
         logged.arrivals.insert(device, arrival);
+        // Work that was made again is there under another name.
+        self.changes.extend(work.replaces.iter().map(|hash| (ChangeHash::from_bytes(**hash), document)));
         let named: BTreeSet<ChangeHash> =
             work.hashes.iter().map(|hash| ChangeHash::from_bytes(**hash)).collect();
         for bytes in bodies {
@@ -196,7 +205,7 @@ impl Log {
                 continue;
             }
             let submitted = Submitted { candidate, person, device };
-            logged.changes.insert(hash, Logged { submitted, fate: Fate::Unjudged });
+            logged.changes.insert(hash, Logged { submitted, fate: Fate::Unjudged, reason: ReasonCode::None });
             logged.order.push(hash);
             self.changes.insert(hash, document);
         }
@@ -214,6 +223,7 @@ impl Log {
         for hash in &verdict.hashes {
             if let Some(change) = logged.changes.get_mut(&ChangeHash::from_bytes(**hash)) {
                 change.fate = change.fate.max(fate);
+                change.reason = ReasonCode::from_number(verdict.reason);
             }
         }
     }

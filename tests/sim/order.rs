@@ -15,8 +15,9 @@ impl World {
     /// Verdicts do not depend on the order of arrival.
     pub(crate) fn check_order(&mut self) -> Result<(), Violation> {
         for (document, logged) in &self.log.documents {
-            // What policy held back was never before the gate.
-            let held = logged.changes.values().any(|change| change.fate == Fate::Held);
+            // What policy held back was never before the gate, nor what a person rejected after that.
+            let apart = |fate| matches!(fate, Fate::Held | Fate::Rejected);
+            let held = logged.changes.values().any(|change| apart(change.fate));
             if !held && self.dice.chance(1, 2) {
                 check(*document, logged, &mut self.dice)?;
             }

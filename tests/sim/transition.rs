@@ -42,6 +42,10 @@ pub enum Transition {
     Revoke,
     /// A supervisor releases what is held.
     Release,
+    /// A supervisor has held work made again.
+    Reject,
+    /// Somebody may not write notes for a while, or may again.
+    RoleChange,
     /// One of the next calls to the server's disk fails.
     ServerDiskFault,
     /// One of the next calls to a tablet's disk fails.
@@ -53,7 +57,7 @@ pub enum Transition {
 use Transition as T;
 
 /// Everything that can happen, with how often.
-pub const WEIGHTS: [(Transition, u64); 21] = [
+pub const WEIGHTS: [(Transition, u64); 23] = [
     (T::Act, 420),
     (T::Type, 110),
     (T::Look, 60),
@@ -71,7 +75,9 @@ pub const WEIGHTS: [(Transition, u64); 21] = [
     (T::ClockJump, 12),
     (T::CareTeamChange, 25),
     (T::Revoke, 3),
-    (T::Release, 10),
+    (T::Release, 14),
+    (T::Reject, 14),
+    (T::RoleChange, 16),
     (T::ServerDiskFault, 6),
     (T::TabletDiskFault, 8),
     (T::SettingsChange, 6),

@@ -1,9 +1,10 @@
 //! A world: one clock, one source of chance, one queue of what is to happen, the machines. Everything
 //! that happens follows from the seed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
+use chart::ids::PersonId;
 use compliance::Rulebook;
 
 use crate::clinic::{self, DAWN, TABLETS};
@@ -76,8 +77,12 @@ pub struct Tally {
     pub ms: i64,
     /// Disputes open in the end.
     pub disputes: u64,
-    /// Changes held or rejected in the end.
+    /// Changes held in the end.
     pub kept_back: u64,
+    /// Changes that a supervisor rejected, with what built upon them.
+    pub rejected: u64,
+    /// Notes with such changes in which everything is there once all the same.
+    pub made_again: u64,
 }
 
 /// A world.
@@ -102,6 +107,10 @@ pub struct World {
     /// Whether the server was ever put back to an older state.
     pub(crate) rewound: bool,
     pub(crate) settings: u64,
+    /// Whether a supervisor ever had work made again.
+    pub(crate) declined: bool,
+    /// Who may not write notes at the moment.
+    pub(crate) at_the_desk: BTreeSet<PersonId>,
     pub(crate) last_frame_at: i64,
     pub(crate) turn_at: Option<i64>,
     pub(crate) restarting: bool,
@@ -159,6 +168,8 @@ impl World {
             stormy: true,
             rewound: false,
             settings: 0,
+            declined: false,
+            at_the_desk: BTreeSet::new(),
             last_frame_at: DAWN,
             turn_at: None,
             restarting: false,
@@ -306,6 +317,9 @@ impl World {
         }
         for wire in self.wires.values_mut() {
             wire.stalled_until = 0;
+        }
+        for person in self.at_the_desk.clone() {
+            self.change_role(person)?;
         }
         Ok(())
     }
