@@ -1,6 +1,8 @@
 //! The shapes of the administrator's interface, shared by the server and the command line. Plain values;
 //! checks that need no directory are here.
 
+mod site_row;
+
 use std::collections::BTreeSet;
 
 use chart::code::{Discipline, PayerId};
@@ -9,6 +11,7 @@ use chart::reference::{Profession, Role};
 use chart::time::{ClockTime, Date, Timestamp};
 use serde::{Deserialize, Serialize};
 
+pub use self::site_row::SiteRow;
 use crate::nearest::did_you_mean;
 
 /// Longest name of anything, in bytes.
@@ -258,50 +261,6 @@ pub struct SharingInput {
 pub struct CloseDayInput {
     /// The last day.
     pub through: Date,
-}
-
-/// How this clinic stands with another one.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct SiteRow {
-    /// The clinic.
-    pub clinic: ClinicId,
-    /// Its name.
-    pub name: String,
-    /// Whether a line to it is open.
-    pub connected: bool,
-    /// When it was last heard.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub heard_at: Option<Timestamp>,
-    /// When everything it had was last here.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub caught_up_at: Option<Timestamp>,
-    /// What keeps the line back, in one sentence.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub trouble: Option<String>,
-}
-
-impl SiteRow {
-    /// The row as a clinic's owner reads it.
-    pub fn sentence(&self) -> String {
-        let state = match (self.connected, self.heard_at) {
-            (true, _) => "connected".to_owned(),
-            (false, Some(at)) => format!("not connected, last heard {at}"),
-            (false, None) => "not heard yet".to_owned(),
-        };
-        let caught_up = match self.caught_up_at {
-            Some(at) => format!("everything it had at {at} is here"),
-            None => "nothing of it was read since this server started".to_owned(),
-        };
-        let trouble = self.trouble.as_ref().map_or_else(String::new, |why| format!("; {why}"));
-        format!("{}: {state}; {caught_up}{trouble} ({})", self.name, self.clinic)
-    }
-}
-
-impl From<hub::SiteStatus> for SiteRow {
-    fn from(status: hub::SiteStatus) -> Self {
-        let hub::SiteStatus { clinic, name, connected, heard_at, caught_up_at, trouble } = status;
-        Self { clinic, name, connected, heard_at, caught_up_at, trouble }
-    }
 }
 
 #[cfg(test)]

@@ -110,6 +110,7 @@ fn decode_body(kind: u16, d: &mut Decoder<'_>, rest: u64) -> Result<Message, Dec
         kind::ERROR => Message::Error(take_body(d, rest)?),
         kind::REVOKED => Message::Revoked(take_body(d, rest)?),
         kind::DIGEST => Message::Digest(take_body(d, rest)?),
+        kind::DIGEST_DIFF => Message::DigestDiff(take_body(d, rest)?),
         kind => Message::Unread { kind },
     })
 }
@@ -147,6 +148,7 @@ fn write<W: Write>(message: &Message, e: &mut Encoder<W>) -> Result<(), minicbor
         Message::Error(body) => put_kind(e, kind, body),
         Message::Revoked(body) => put_kind(e, kind, body),
         Message::Digest(body) => put_kind(e, kind, body),
+        Message::DigestDiff(body) => put_kind(e, kind, body),
         Message::Unread { kind } => e.array(1)?.u16(*kind)?.ok(),
     }
 }

@@ -34,6 +34,12 @@ pub const HASHES_MAX: usize = 4_096;
 pub const PAGE_ENTRIES_MAX: usize = 1_024;
 /// Most documents in one entry about a scope that was entered or left.
 pub const SCOPE_DOCUMENTS_MAX: usize = 4_096;
+/// Most documents of one range of a digest.
+pub const DIGEST_ROWS_MAX: usize = 8_192;
+/// Ranges of a digest.
+pub const DIGEST_RANGES: usize = 256;
+/// Bytes of a range's sum in a question.
+pub const DIGEST_SUM_BYTES: usize = 8;
 /// Most scopes in one list.
 pub const SCOPES_MAX: usize = 256;
 /// Most versions in one list.

@@ -11,7 +11,9 @@ mod place;
 mod push;
 mod verdict;
 
-pub use ask::{DigestOffer, ErrorMessage, FetchReport, Need, ReportBody, Revoked, Supply};
+pub use ask::{
+    DigestDiff, DigestOffer, DigestRow, ErrorMessage, FetchReport, Need, ReportBody, Revoked, Supply,
+};
 pub use feed::{
     FeedBody, FeedChanges, FeedEntry, FeedReference, FeedReport, Page, Pull, ScopeChange, ScopeDocument, Word,
 };
@@ -55,9 +57,9 @@ pub mod kind {
     pub const ERROR: u16 = 14;
     /// [`super::Revoked`], server to tablet.
     pub const REVOKED: u16 = 15;
-    /// [`super::DigestOffer`], both ways; answered by `Unsupported` in version 1.
+    /// [`super::DigestOffer`], between clinics, both ways; a tablet's is answered by `Unsupported`.
     pub const DIGEST: u16 = 16;
-    /// Reserved: the ranges in which two digests differ.
+    /// [`super::DigestDiff`], between clinics, both ways; a tablet's is answered by `Unsupported`.
     pub const DIGEST_DIFF: u16 = 17;
     /// Reserved: the scopes of the connection have changed.
     pub const SCOPE_CHANGED: u16 = 18;
@@ -100,6 +102,8 @@ pub enum Message {
     Revoked(Revoked),
     /// See [`DigestOffer`].
     Digest(DigestOffer),
+    /// See [`DigestDiff`].
+    DigestDiff(DigestDiff),
     /// A message whose number is reserved, or unknown; its body was not read.
     Unread {
         /// The number.
@@ -127,6 +131,7 @@ impl Message {
             Self::Error(_) => kind::ERROR,
             Self::Revoked(_) => kind::REVOKED,
             Self::Digest(_) => kind::DIGEST,
+            Self::DigestDiff(_) => kind::DIGEST_DIFF,
             Self::Unread { kind } => *kind,
         }
     }
@@ -150,6 +155,7 @@ impl Message {
             Self::Error(_) => "Error",
             Self::Revoked(_) => "Revoked",
             Self::Digest(_) => "Digest",
+            Self::DigestDiff(_) => "DigestDiff",
             Self::Unread { .. } => "a message of unknown kind",
         }
     }

@@ -19,8 +19,8 @@ use crate::limits::{
     PUSH_DOCUMENTS_MAX, UNJUDGED_BYTES_MAX, UNJUDGED_FRAMES_MAX,
 };
 use crate::message::{
-    Challenge, DocumentPush, LogPosition, Message, Need, Page, Receipt, ReceiptItem, Refuse, ReportBody,
-    Revoked, Supply, Verdict, Welcome, kind,
+    Challenge, DigestDiff, DigestOffer, DocumentPush, LogPosition, Message, Need, Page, Receipt, ReceiptItem,
+    Refuse, ReportBody, Revoked, Supply, Verdict, Welcome, kind,
 };
 use crate::session::{Failure, Outgoing, SendError, Unread, judge_unread, unsupported};
 use crate::{codec, statement};
@@ -220,6 +220,23 @@ impl ServerSession {
         self.send(&Message::ReportBody(report))
     }
 
+    /// Answers [`ServerEvent::Digest`].
+    pub fn digest(&mut self, offer: DigestOffer) -> Result<(), SendError> {
+        self.must_be_open()?;
+        self.send(&Message::Digest(offer))
+    }
+
+    /// Answers [`ServerEvent::DigestDiff`].
+    pub fn digest_diff(&mut self, diff: DigestDiff) -> Result<(), SendError> {
+        self.must_have_room()?;
+        self.send(&Message::DigestDiff(diff))
+    }
+
+    /// Answers a message of this number, which this reader may not send.
+    pub fn unsupported(&mut self, number: u16) {
+        self.answer_unsupported(number);
+    }
+
     /// Asks the tablet for changes.
     pub fn need(&mut self, need: Need) -> Result<(), SendError> {
         self.must_be_open()?;
@@ -309,7 +326,8 @@ impl ServerSession {
             Ok(Message::FetchReport(fetch)) => {
                 self.events.push_back(ServerEvent::FetchReport { document: fetch.document });
             }
-            Ok(Message::Digest(_)) => self.answer_unsupported(kind::DIGEST),
+            Ok(Message::Digest(offer)) => self.events.push_back(ServerEvent::Digest(offer)),
+            Ok(Message::DigestDiff(diff)) => self.events.push_back(ServerEvent::DigestDiff(diff)),
             Ok(Message::Error(error)) if error.fatal => self.close(Failure::told(error)),
             Ok(Message::Error(error)) => self.events.push_back(ServerEvent::Failed(Failure::told(error))),
             Ok(Message::Unread { kind }) => match judge_unread(kind) {

@@ -140,7 +140,7 @@ pub(crate) enum Unread {
 pub(crate) fn judge_unread(number: u16) -> Unread {
     match number {
         optional if optional & kind::OPTIONAL != 0 => Unread::Ignore,
-        kind::DIGEST_DIFF | kind::SCOPE_CHANGED => Unread::AnswerUnsupported,
+        kind::SCOPE_CHANGED => Unread::AnswerUnsupported,
         unknown => Unread::Fail(Failure::fatal(
             ErrorCode::UnknownMessage,
             format!("a message of kind {unknown} is not known to this version"),

@@ -16,8 +16,8 @@ pub use self::words::{QueueError, TabletConfig, TabletEvent};
 use crate::code::{ErrorCode, Priority, Standing};
 use crate::limits::{ANSWER_TIMEOUT_MS, HANDSHAKE_TIMEOUT_MS, IDLE_TIMEOUT_MS, Limits};
 use crate::message::{
-    Challenge, Cursor, DocumentPush, FetchReport, Hello, Message, Need, Pull, Refuse, ScopeName, Supply,
-    Welcome,
+    Challenge, Cursor, DigestDiff, DigestOffer, DocumentPush, FetchReport, Hello, Message, Need, Pull,
+    Refuse, ScopeName, Supply, Welcome,
 };
 use crate::session::{Failure, Outgoing, SendError, Unread, judge_unread, unsupported};
 use crate::{codec, statement};
@@ -204,6 +204,16 @@ impl TabletSession {
         self.send(Message::Supply(supply))
     }
 
+    /// Asks whether the other side holds the same documents of a scope: between clinics.
+    pub fn digest(&mut self, offer: DigestOffer) -> Result<(), SendError> {
+        self.send(Message::Digest(offer))
+    }
+
+    /// Asks in which documents of a scope the other side differs: between clinics.
+    pub fn digest_diff(&mut self, diff: DigestDiff) -> Result<(), SendError> {
+        self.send(Message::DigestDiff(diff))
+    }
+
     /// Asks for the report of a note.
     pub fn fetch_report(&mut self, document: DocumentId) -> Result<(), SendError> {
         self.send(Message::FetchReport(FetchReport { document }))
@@ -307,7 +317,8 @@ impl TabletSession {
             Message::Supply(supply) => self.tell(TabletEvent::Supply(supply)),
             Message::ReportBody(report) => self.tell(TabletEvent::Report(report)),
             Message::Need(need) => self.tell(TabletEvent::ServerNeeds(need)),
-            Message::Digest(_) => self.answer_unsupported(crate::message::kind::DIGEST),
+            Message::Digest(offer) => self.tell(TabletEvent::Digest(offer)),
+            Message::DigestDiff(diff) => self.tell(TabletEvent::DigestDiff(diff)),
             other => self.fail(Failure::out_of_turn(other.name())),
         }
     }

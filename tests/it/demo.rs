@@ -60,7 +60,7 @@ fn the_demo_of_two_clinics_cuts_the_line_works_at_both_and_heals_it() {
         "The line is cut",
         "Millbrook, Joren: \"ended 9:20, by the wall clock\".  Safe at clinic.",
         "Riverside, Odalys: \"ended 9:24, she stayed until the taxi came\".  Safe at clinic.",
-        "Millbrook Rehab: not connected, last heard",
+        "Millbrook Rehab: last heard",
         "The line is back",
         "both clinics have the same note and the same report.",
         "Joren Tavish, on Millbrook's tablet",

@@ -225,10 +225,12 @@ impl DayClosed {
 }
 
 impl Sharing {
-    /// The clinics, other than `here`, that are to hold the patient's notes.
+    /// The clinics, other than `here`, that are to hold the patient's notes; nobody for a clinic that does not
+    /// treat the patient any more.
     pub fn others(&self, here: ClinicId) -> BTreeSet<ClinicId> {
-        let all = self.clinics.iter().copied().chain([self.home]);
-        if self.clinics.is_empty() { BTreeSet::new() } else { all.filter(|clinic| *clinic != here).collect() }
+        let mut all = self.clinics.clone();
+        all.insert(self.home);
+        if all.remove(&here) && !self.clinics.is_empty() { all } else { BTreeSet::new() }
     }
 }
 

@@ -14,10 +14,11 @@ use store::StoreReader;
 use sync_protocol::message::{Cursor, FeedBody, Page, ScopeName, Supply};
 use sync_protocol::{Priority, Standing, TabletConfig, TabletEvent, TabletSession, VERSIONS};
 
+use crate::digests;
 use crate::hub::{After, ConnectionId, Hub, HubError};
 use crate::import::{Taken, Trouble};
 use crate::limits::{ASKED_AGAIN_MAX, FOLLOWED_PAGE_BYTES, LINK_INBOX_MAX};
-use crate::links::{Item, Link, Place, Reached, SiteStatus};
+use crate::links::{Asked, Item, Link, Place, Reached, SiteStatus};
 use crate::sites::{device_of, verdict_of};
 
 impl Hub {
@@ -46,15 +47,17 @@ impl Hub {
             receipted: place.and_then(|place| place.proven()),
             cursor,
             scopes: vec![ScopeName::Site(self.config.clinic)],
-            features: Vec::new(),
+            features: vec![digests::FEATURE.to_owned()],
             app: "gaitway".to_owned(),
             ask_verdicts: false,
         };
         let session = TabletSession::new(config, now);
-        self.lines
-            .links
-            .insert(clinic, Link { session, beside, inbox: VecDeque::new(), asked: BTreeMap::new() });
+        self.lines.links.insert(
+            clinic,
+            Link { session, beside, answers_digests: false, inbox: VecDeque::new(), asked: BTreeMap::new() },
+        );
         self.lines.followed.entry(clinic).or_default().welcomed = false;
+        self.lines.converging.entry(clinic).or_default().line_lost();
         Ok(())
     }
 
@@ -102,6 +105,7 @@ impl Hub {
 
     pub(crate) fn unfollow(&mut self, clinic: ClinicId) {
         self.lines.links.remove(&clinic);
+        self.lines.converging.entry(clinic).or_default().line_lost();
         self.lines.followed.entry(clinic).or_default().welcomed = false;
     }
 
@@ -112,28 +116,38 @@ impl Hub {
     }
 
     /// How this clinic stands with every clinic it is paired with.
-    pub fn sites(&self) -> Vec<SiteStatus> {
+    pub fn sites(&mut self, reader: &dyn StoreReader) -> Vec<SiteStatus> {
         let paired = self.directory.peers.values().filter(|peer| peer.ended_at.is_none());
-        let row = |peer: &chart::reference::Peer| {
+        let paired: Vec<chart::reference::Peer> = paired.cloned().collect();
+        let row = |peer: chart::reference::Peer| {
+            _ = self.place_of(reader, peer.clinic);
+            let behind = self.notes_behind(reader, peer.clinic);
             let followed = self.lines.followed.get(&peer.clinic).cloned().unwrap_or_default();
+            let converging = self.lines.converging.get(&peer.clinic);
             SiteStatus {
                 clinic: peer.clinic,
-                name: peer.name.clone(),
+                name: peer.name,
                 connected: followed.welcomed && self.is_following(peer.clinic),
                 heard_at: followed.heard_at,
                 caught_up_at: followed.caught_up_at,
+                behind,
+                coming: converging.and_then(|of| of.coming),
+                same_at: converging.and_then(|of| of.same_at),
+                differing: converging.map_or(0, |of| of.differing),
                 trouble: followed.trouble,
             }
         };
-        paired.map(row).collect()
+        paired.into_iter().map(row).collect()
     }
 
     /// The transport of a connection lives: so does the line over it on which that clinic is followed.
     pub(crate) fn link_heard(&mut self, now: Timestamp, connection: ConnectionId) {
+        let mut heard = Vec::new();
         for (clinic, link) in self.lines.links.iter_mut().filter(|(_, link)| link.beside == connection) {
             link.session.heard(now);
-            self.lines.followed.entry(*clinic).or_default().heard_at = Some(now);
+            heard.push(*clinic);
         }
+        heard.into_iter().for_each(|clinic| self.note_site_heard(now, clinic));
     }
 
     pub(crate) fn links_timeout(&mut self, now: Timestamp) {
@@ -144,16 +158,18 @@ impl Hub {
             }
             self.drain_link(now, clinic);
         }
+        self.digests_timeout(now);
     }
 
     pub(crate) fn links_poll_timeout(&self) -> Option<(Timestamp, &'static str)> {
-        self.lines.links.values().filter_map(|link| link.session.poll_timeout()).min()
+        let lines = self.lines.links.values().filter_map(|link| link.session.poll_timeout());
+        lines.chain(self.digests_poll_timeout()).min()
     }
 
     fn drain_link(&mut self, now: Timestamp, clinic: ClinicId) {
         while let Some(event) = self.lines.links.get_mut(&clinic).and_then(|link| link.session.poll_event()) {
+            self.note_site_heard(now, clinic);
             let followed = self.lines.followed.entry(clinic).or_default();
-            followed.heard_at = Some(now);
             match event {
                 TabletEvent::Sign { statement } => {
                     let signature = self.signer.sign(&statement).to_bytes();
@@ -170,9 +186,14 @@ impl Hub {
                         followed.doubt += 1;
                     }
                     let cursor = followed.place.map(|place| place.cursor);
+                    if let Some(link) = self.lines.links.get_mut(&clinic) {
+                        link.answers_digests = welcome.features.iter().any(|name| name == digests::FEATURE);
+                    }
                     self.pull_from(clinic, cursor);
                 }
                 TabletEvent::Page(page) => self.queue_page(now, clinic, page),
+                TabletEvent::Digest(answer) => self.note_digest_answer(clinic, answer),
+                TabletEvent::DigestDiff(answer) => self.note_difference_answer(clinic, answer),
                 TabletEvent::Supply(supply) => self.note_supply(clinic, supply),
                 TabletEvent::Failed(failure) => {
                     if failure.fatal {
@@ -291,6 +312,7 @@ impl Hub {
                 }
             },
             Item::Wait(document, hashes) => self.wait_for(entropy, reader, clinic, *document, hashes),
+            Item::Fetch(document) => self.fetch(entropy, reader, clinic, *document),
             Item::Reference(reference) => {
                 self.take_reference(entropy, reader, clinic, reference).map(|()| true)
             }
@@ -364,6 +386,26 @@ impl Hub {
             return Err(Trouble::Withheld);
         }
         link.session.need(document, have, missing).map_err(|_| Trouble::Closed)?;
+        Ok(false)
+    }
+
+    /// Whether everything a clinic has of a document is here or on its way; asks for it once.
+    fn fetch(
+        &mut self,
+        entropy: &mut dyn Entropy,
+        reader: &dyn StoreReader,
+        clinic: ClinicId,
+        document: DocumentId,
+    ) -> Result<bool, Trouble> {
+        let asked =
+            |hub: &Self| hub.lines.links.get(&clinic).is_some_and(|link| link.asked.contains_key(&document));
+        if asked(self) {
+            return Ok(self.wait_for(entropy, reader, clinic, document, &BTreeSet::new())? && !asked(self));
+        }
+        let (_, have) = self.lacking(reader, document, &BTreeSet::new())?;
+        let Some(link) = self.lines.links.get_mut(&clinic) else { return Ok(false) };
+        link.asked.insert(document, Asked { times: 1, ..Asked::default() });
+        link.session.need(document, have, Vec::new()).map_err(|_| Trouble::Closed)?;
         Ok(false)
     }
 }

@@ -15,6 +15,7 @@ use crate::connection::{ConnectionId, Heard};
 use crate::hub::Hub;
 use crate::keys;
 use crate::limits::HEARD_EVERY_MS;
+use crate::links::SiteStatus;
 
 /// A record that was put back to an older state, or lost its end, and who has offered again since what it
 /// may lack.
@@ -26,7 +27,7 @@ pub struct PutBack {
     pub tablets_heard: u64,
     /// Tablets that are let in.
     pub tablets: u64,
-    /// Other clinics everything of which was read since this server started.
+    /// Other clinics everything of which was read in it.
     pub clinics_heard: u64,
     /// Other clinics.
     pub clinics: u64,
@@ -99,21 +100,25 @@ impl Hub {
 
     /// How far a record that was put back has been made whole again; `None` for one that never was, and when
     /// everybody has been heard since.
-    pub fn put_back(&self, reader: &dyn StoreReader) -> Option<PutBack> {
+    pub fn put_back(&mut self, reader: &dyn StoreReader) -> Option<PutBack> {
         if reader.epochs().len() < 2 {
             return None;
         }
+        let clinics = self.sites(reader);
         let here = |device: &&Device| device.revoked_at.is_none();
         let tablets: Vec<&Device> = self.directory.devices.values().filter(here).collect();
         let heard = |device: &&&Device| {
             self.last_heard(reader, device.id).is_some_and(|heard| heard.epoch == self.tip.epoch)
         };
-        let clinics = self.sites();
+        let caught_up = |site: &SiteStatus| {
+            let followed = self.lines.followed.get(&site.clinic);
+            followed.and_then(|followed| followed.caught_up_in) == Some(self.tip.epoch)
+        };
         let put_back = PutBack {
             epoch: self.tip.epoch,
             tablets_heard: tablets.iter().filter(heard).count() as u64,
             tablets: tablets.len() as u64,
-            clinics_heard: clinics.iter().filter(|site| site.caught_up_at.is_some()).count() as u64,
+            clinics_heard: clinics.iter().filter(|site| caught_up(site)).count() as u64,
             clinics: clinics.len() as u64,
         };
         let whole = put_back.tablets_heard == put_back.tablets && put_back.clinics_heard == put_back.clinics;

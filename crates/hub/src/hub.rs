@@ -20,7 +20,7 @@ use crate::connection::{Connection, Heard, one_too_many};
 use crate::directory::Directory;
 use crate::ledger::{Backlog, WorkNote};
 use crate::limits::UNPROVEN_CONNECTIONS_MAX;
-use crate::links::{Import, Lines, Reached};
+use crate::links::{Converging, Import, Lines, Reached};
 use crate::metrics::Metrics;
 use crate::reckoner::{Reckoner, Unfenced};
 use crate::record::{Record, RecordError};
@@ -357,6 +357,7 @@ impl Hub {
             && self.lines.imports.is_empty()
             && self.lines.cursors_due.is_empty()
             && self.transfers_due.is_empty()
+            && !self.lines.converging.values().any(Converging::is_waiting)
             && self.stale.is_empty()
             && self.touched.is_empty()
     }

@@ -104,6 +104,7 @@ impl Hub {
         if self.read_only.is_some() {
             return false;
         }
+        let digests_wait = self.work_on_digests(entropy, reader);
         self.take_inboxes(entropy, reader);
         self.settle_imports(entropy, reader);
         let transfers_wait = self.follow_transfers(entropy, reader);
@@ -118,7 +119,11 @@ impl Hub {
             .woken
             .iter()
             .any(|id| self.connections.get(id).is_some_and(|connection| connection.session.writable()));
-        cases_wait || transfers_wait || (reports_wait && self.uncommitted_places == 0) || readers_wait
+        cases_wait
+            || transfers_wait
+            || digests_wait
+            || (reports_wait && self.uncommitted_places == 0)
+            || readers_wait
     }
 
     /// Lets documents go that are not needed. One whose verdict is decided and not yet durable stays:

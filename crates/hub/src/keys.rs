@@ -14,6 +14,10 @@ pub(crate) fn document(vault: &Vault, document: DocumentId) -> Key {
 pub(crate) fn documents(vault: &Vault) -> Key {
     vault.key("documents", &[])
 }
+/// The first entry of every document of a range of the digest.
+pub(crate) fn range(vault: &Vault, range: u8) -> Key {
+    vault.key("range", &[&[range]])
+}
 /// The wrapped key of a document.
 pub(crate) fn document_key(vault: &Vault, document: DocumentId) -> Key {
     vault.key("document key", &[document.as_bytes()])
@@ -97,6 +101,10 @@ pub(crate) fn imported(vault: &Vault) -> Key {
 /// Kept: how far another clinic's feed has been taken over.
 pub(crate) fn followed(vault: &Vault, clinic: ClinicId) -> Key {
     vault.key("followed", &[clinic.as_bytes()])
+}
+/// Kept: the sum of what is shared with another clinic.
+pub(crate) fn digest(vault: &Vault, clinic: ClinicId) -> Key {
+    vault.key("digest", &[clinic.as_bytes()])
 }
 /// Kept: when a tablet was last heard, and what it had been sent.
 pub(crate) fn heard(vault: &Vault, device: DeviceId) -> Key {

@@ -65,6 +65,8 @@ pub(crate) struct Ledger {
     pub(crate) caseloads: BTreeSet<PersonId>,
     /// The other clinics that hold it.
     pub(crate) sites: BTreeSet<ClinicId>,
+    /// And those that ever did.
+    pub(crate) sites_ever: BTreeSet<ClinicId>,
     /// When the first work on it came, and to which clinics; absent: this one.
     begun: Option<(Timestamp, BTreeSet<Option<ClinicId>>)>,
     /// Changes that another clinic holds back and has not sent.
@@ -276,6 +278,12 @@ impl Ledger {
     /// The clinic that received the first work on it; the smaller id of two that did at one moment.
     pub(crate) fn home(&self, here: ClinicId) -> ClinicId {
         self.begun.as_ref().and_then(|(_, at)| at.iter().map(|at| at.unwrap_or(here)).min()).unwrap_or(here)
+    }
+
+    /// Notes which other clinics hold it from here on.
+    pub(crate) fn placed_at(&mut self, sites: BTreeSet<ClinicId>) {
+        self.sites_ever.extend(&sites);
+        self.sites = sites;
     }
 
     /// Notes whose caseloads it entered and left.

@@ -53,6 +53,17 @@ pub const FOLLOWED_PAGE_BYTES: usize = 256 << 10;
 pub const LINK_INBOX_MAX: usize = 16_384;
 /// How often another clinic is asked for the same changes of a document before the line ends.
 pub const ASKED_AGAIN_MAX: usize = 3;
+/// How long a clinic waits before it asks another one again whether both hold the same, in milliseconds, while
+/// something has changed or differs.
+pub const DIGEST_GAP_MS: i64 = 60_000;
+/// And while nothing has.
+pub const DIGEST_EVERY_MS: i64 = 15 * 60_000;
+/// Entries of a scope summed up in one step.
+pub const DIGEST_STEP: usize = 64;
+/// Entries after which the sum of a scope is kept anew.
+pub const DIGEST_KEPT_EVERY: u64 = 1_024;
+/// Entries looked at to say by how many notes a clinic is behind; with more it is behind by at least so many.
+pub const BEHIND_ENTRIES_MAX: usize = 4_096;
 /// Patients that one act may hand over.
 pub const TRANSFER_PATIENTS_MAX: usize = 1_000;
 /// How often it is kept when a tablet was last heard, in milliseconds.

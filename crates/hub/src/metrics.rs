@@ -35,6 +35,12 @@ pub struct Metrics {
     pub imported: u64,
     /// Lines to other clinics that ended because what came could not be taken.
     pub links_failed: u64,
+    /// Comparisons with other clinics that found the same notes.
+    pub digests_equal: u64,
+    /// Comparisons that found different notes though each clinic had read all the other had.
+    pub digests_different: u64,
+    /// Notes fetched again because of that.
+    pub notes_fetched_again: u64,
     /// Changes that wait for something they build on.
     pub waiting: u64,
     /// Pieces of work without a verdict.

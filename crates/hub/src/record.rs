@@ -8,6 +8,7 @@ use store::vault::{DocumentKey, Vault};
 use store::{Key, NewEntry, StoreError, StoreReader};
 
 use crate::entry::{self, EntryError, Head};
+use crate::fingerprint::range_of;
 use crate::keys;
 
 /// Why the record could not be read or written.
@@ -150,6 +151,7 @@ impl Record {
             keys::document_key(&self.vault, document),
             keys::document(&self.vault, document),
             keys::documents(&self.vault),
+            keys::range(&self.vault, range_of(document)),
         ];
         self.document_keys.insert(document, key.clone());
         Ok((key, Some(NewEntry { keys: names, bytes })))

@@ -234,7 +234,7 @@ fn build(
                 resident.ledger.moved(&people(&places.entered), &people(&places.left));
                 resident.ledger.place_keys.extend(&opened.keys);
                 let sites = places.sites.iter().flatten();
-                resident.ledger.sites = sites.map(|id| ClinicId::from_bytes(**id)).collect();
+                resident.ledger.placed_at(sites.map(|id| ClinicId::from_bytes(**id)).collect());
             }
             _ => {}
         }

@@ -17,6 +17,7 @@ use sync_protocol::message::{
 };
 use sync_protocol::{Acceptance, DocumentKind, ErrorCode, ReferenceKind};
 
+use crate::digests;
 use crate::entry::{self, Head, Places, ReferenceHead, Verdict, Work, Written};
 use crate::feed::envelope_of;
 use crate::hub::{ConnectionId, Hub, set_of};
@@ -76,7 +77,7 @@ impl Hub {
             tip: self.position(),
             standing,
             backup_covers_through: None,
-            features: Vec::new(),
+            features: vec![digests::FEATURE.to_owned()],
             scopes: vec![ScopeName::Site(clinic)],
         };
         let vault = &self.record.vault;
@@ -100,6 +101,12 @@ impl Hub {
         opened: &Opened,
         clinic: ClinicId,
     ) -> Result<Option<FeedBody>, RecordError> {
+        if let Some(document) = opened.document
+            && !self.is_told(reader, document, clinic)?
+        {
+            // It is shared with that clinic no more: what could be asked for would not be given.
+            return Ok(None);
+        }
         match (&opened.head, opened.document) {
             (Some(Head::Verdict(verdict)), Some(document)) => {
                 self.verdict_for_site(reader, document, verdict).map(Some)
@@ -110,6 +117,38 @@ impl Hub {
             (Some(Head::Reference(head)), None) => self.reference_for_site(reader, opened, head, clinic),
             _ => Ok(None),
         }
+    }
+
+    /// Whether a clinic is told of a document: it holds it, or keeps the file of its patient and did hold it.
+    pub(crate) fn is_told(
+        &mut self,
+        reader: &dyn StoreReader,
+        document: DocumentId,
+        clinic: ClinicId,
+    ) -> Result<bool, RecordError> {
+        if self.residents.get_mut(document).is_none() {
+            // Where it was last placed stands in a head; the note itself need not be read for that.
+            let mut placed = false;
+            self.record.each(reader, keys::document(&self.record.vault, document), 0, |opened| {
+                if let Some(Head::Places(places)) = opened.head {
+                    let mut sites = places.sites.iter().flatten();
+                    placed = sites.any(|site| *site.as_slice() == *clinic.as_bytes());
+                }
+                Ok(())
+            })?;
+            if placed {
+                return Ok(true);
+            }
+        }
+        let Some(resident) = self.residents.load(&mut self.record, reader, document, None)? else {
+            return Ok(false);
+        };
+        if resident.ledger.sites.contains(&clinic) {
+            return Ok(true);
+        }
+        let patient = resident.shown().patient;
+        let ledger = resident.ledger.clone();
+        Ok(self.still_told(&ledger, patient) == Some(clinic))
     }
 
     fn verdict_for_site(
@@ -144,7 +183,8 @@ impl Hub {
         clinic: ClinicId,
     ) -> Result<Option<FeedBody>, RecordError> {
         let mut entered = places.sites_entered.iter().flatten();
-        if !entered.any(|id| *id.as_slice() == *clinic.as_bytes()) {
+        // The first verdict itself lies in the feed of those who hold the note from the start.
+        if places.first || !entered.any(|id| *id.as_slice() == *clinic.as_bytes()) {
             return Ok(None);
         }
         let heads = self.admitted_heads(reader, document)?;

@@ -10,7 +10,7 @@ use chart::time::Timestamp;
 use ed25519_dalek::{Signature, VerifyingKey};
 use store::StoreReader;
 use sync_protocol::message::{
-    DocumentPush, FeedChanges, Hello, Need, ReportBody, Revoked, ScopeName, Supply,
+    DocumentPush, FeedChanges, Hello, Need, ReportBody, Revoked, ScopeName, Supply, kind,
 };
 use sync_protocol::{Acceptance, ErrorCode, RevokeReason, ServerEvent, Standing};
 
@@ -86,6 +86,14 @@ impl Hub {
                         self.take_push(now, entropy, reader, connection, push);
                     }
                 }
+                ServerEvent::Digest(question) if self.is_site(connection) => {
+                    self.note_digest_question(connection, question);
+                }
+                ServerEvent::DigestDiff(question) if self.is_site(connection) => {
+                    self.note_difference_question(connection, question);
+                }
+                ServerEvent::Digest(_) => self.not_for_tablets(connection, kind::DIGEST),
+                ServerEvent::DigestDiff(_) => self.not_for_tablets(connection, kind::DIGEST_DIFF),
                 ServerEvent::FetchReport { document } => {
                     if self.answer_fetch(reader, connection, document).is_err() {
                         self.say(connection, ErrorCode::Internal, "the report could not be read");
@@ -95,6 +103,12 @@ impl Hub {
             }
         }
         self.pump(reader);
+    }
+
+    fn not_for_tablets(&mut self, connection: ConnectionId, number: u16) {
+        if let Some(state) = self.connections.get_mut(&connection) {
+            state.session.unsupported(number);
+        }
     }
 
     fn is_site(&self, connection: ConnectionId) -> bool {
@@ -224,12 +238,12 @@ impl Hub {
     ) -> Result<bool, RecordError> {
         let Some(state) = self.connections.get(&connection) else { return Ok(false) };
         let (scopes, device, site) = (state.scopes.clone(), state.device, state.site);
+        if let Some(site) = site {
+            return self.is_told(reader, document, site);
+        }
         let Some(resident) = self.residents.load(&mut self.record, reader, document, None)? else {
             return Ok(false);
         };
-        if let Some(site) = site {
-            return Ok(resident.ledger.sites.contains(&site));
-        }
         let on_caseload =
             resident.ledger.caseloads.iter().any(|person| scopes.contains(&Scope::Caseload(*person)));
         let wrote = resident.ledger.works.values().any(|work| Some(work.device) == device);
@@ -245,6 +259,10 @@ impl Hub {
     ) -> Result<(), RecordError> {
         if !self.may_see(reader, connection, need.document)? {
             self.say(connection, ErrorCode::DocumentUnknown, "there is no such document for this tablet");
+            if self.is_site(connection) {
+                // It waits for an answer before it takes anything else.
+                self.supply(connection, need.document, Vec::new(), false);
+            }
             return Ok(());
         }
         let have: BTreeSet<ChangeHash> = need.have.iter().copied().collect();

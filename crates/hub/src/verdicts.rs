@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chart::entropy::Entropy;
-use chart::ids::{ChangeHash, ClinicId, DocumentId, PersonId};
+use chart::ids::{ChangeHash, ClinicId, DocumentId, PatientId, PersonId};
 use chart::reference::Scope;
 use ed25519_dalek::Signer;
 use minicbor::bytes::ByteArray;
@@ -55,7 +55,10 @@ impl Hub {
         let written_by: Vec<PersonId> = authors.values().map(|(person, _)| *person).collect();
         let before = (resident.ledger.caseloads.clone(), resident.ledger.sites.clone());
         let places = if admitted { self.places(&mut resident, &written_by) } else { None };
-        let scope_keys = self.scope_keys(&resident.ledger, &before);
+        let mut scope_keys = self.scope_keys(&resident.ledger, &before);
+        let patient = resident.shown().patient;
+        let still_told = self.still_told(&resident.ledger, patient);
+        scope_keys.extend(still_told.map(|home| keys::scope(&self.record.vault, Scope::Site(home))));
         let rejection_keys = self.rejection_keys(&resident.ledger);
         let sites = resident.ledger.sites.clone();
         for (seq, hashes) in docket.in_order() {
@@ -109,6 +112,13 @@ impl Hub {
         let sites = ledger.sites.iter().chain(sites).map(|site| Scope::Site(*site));
         let scopes: BTreeSet<Scope> = people.chain(sites).chain([Scope::Clinic]).collect();
         scopes.into_iter().map(|scope| keys::scope(&self.record.vault, scope)).collect()
+    }
+
+    /// The clinic that keeps a patient's file, if it holds a note that is not shared with it any more: what is
+    /// still written here is told to it, so that nothing stays where nobody looks for it.
+    pub(crate) fn still_told(&self, ledger: &Ledger, patient: Option<PatientId>) -> Option<ClinicId> {
+        let home = self.directory.sharings.get(&patient?)?.home;
+        (ledger.sites_ever.contains(&home) && !ledger.sites.contains(&home)).then_some(home)
     }
 
     /// Writes where a document belongs from here on, if that has changed.
@@ -196,11 +206,12 @@ impl Hub {
         let entered_later = entered.iter().filter(|_| !first);
         let moved = entered_later.chain(&left);
         all.extend(moved.map(|person| keys::scope(vault, Scope::Caseload(*person))));
-        // A clinic that is given the document has none of what came before.
-        let given_later = sites_entered.iter().filter(|_| !first);
-        all.extend(given_later.map(|site| keys::scope(vault, Scope::Site(*site))));
+        // A clinic that is given the document has none of what came before; one that is given it no more reads
+        // that nothing more comes. What a clinic reads is what both compare.
+        let sites_changed = sites.symmetric_difference(&ledger.sites);
+        all.extend(sites_changed.map(|site| keys::scope(vault, Scope::Site(*site))));
         ledger.place_keys.extend(&all);
-        ledger.sites = sites;
+        ledger.placed_at(sites);
         ledger.moved(&entered, &left);
         ledger.caseloads = treating;
         let ids = |people: &[PersonId]| people.iter().map(|person| Id::from(*person.as_bytes())).collect();

@@ -189,6 +189,8 @@ impl Tablet {
                 TabletEvent::Report(report) => self.take_report(report.document, report.body),
                 TabletEvent::ServerNeeds(need) => self.supply(reader, &need)?,
                 TabletEvent::Revoked(revoked) => self.tell(Event::Revoked { sentence: revoked.sentence }),
+                // Only clinics ask, so only clinics are answered.
+                TabletEvent::Digest(_) | TabletEvent::DigestDiff(_) => {}
                 TabletEvent::Failed(failure) => self.failed(now, failure),
             }
         }

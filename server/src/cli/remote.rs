@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::outcome::{Outcome, failed, show};
 use super::server::Server;
-use crate::api::{Code, CodeInput, DeviceRow, Entered, Token, TokenInput};
+use crate::api::{Code, CodeInput, DeviceRow, Entered, SiteRow, Token, TokenInput};
+use crate::edge::now;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DeviceCommand {
@@ -104,9 +105,17 @@ pub(crate) fn status(args: &Status) -> Outcome {
         let ready = status.get("ready") == Some(&Value::Bool(true));
         let put_back = status.get("put_back").cloned().unwrap_or_default();
         let put_back = serde_json::from_value(put_back).map_or_else(|_| String::new(), put_back_sentence);
+        let sites: Vec<SiteRow> = status
+            .get("sites")
+            .cloned()
+            .and_then(|sites| serde_json::from_value(sites).ok())
+            .unwrap_or_default();
+        let offset = status.get("utc_offset_minutes").and_then(Value::as_i64).unwrap_or(0);
+        let (now, offset) = (now(), i16::try_from(offset).unwrap_or(0));
+        let sites: String = sites.iter().map(|site| format!("\n{}", site.brief(now, offset))).collect();
         format!(
             "{} (clinic {}), rules {}\n{}\n{} entries in epoch {}, {} connections, up {} s\n\
-             waiting for a verdict: {}; reports to compute: {}; held so far: {}{put_back}",
+             waiting for a verdict: {}; reports to compute: {}; held so far: {}{put_back}{sites}",
             text("name"),
             text("clinic"),
             text("rulebook"),

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::outcome::{Outcome, failed, show};
 use super::server::Server;
 use crate::api::{CloseDayInput, Entered, JoinInput, SharingInput, SiteRow};
+use crate::edge::now;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SiteCommand {
@@ -56,6 +57,7 @@ pub(crate) enum SiteCommand {
 #[derive(Deserialize)]
 struct Sites {
     sites: Vec<SiteRow>,
+    utc_offset_minutes: i16,
 }
 
 pub(crate) fn site(command: SiteCommand) -> Outcome {
@@ -71,8 +73,11 @@ pub(crate) fn site(command: SiteCommand) -> Outcome {
             show(server.json, &joined, || format!("Paired with clinic {}.", joined.id))
         }
         SiteCommand::List(server) => {
-            let Sites { sites } = server.client()?.get("/v1/admin/sites").map_err(failed)?;
-            show(server.json, &sites, || sites.iter().map(|site| format!("{}\n", site.sentence())).collect())
+            let Sites { sites, utc_offset_minutes } =
+                server.client()?.get("/v1/admin/sites").map_err(failed)?;
+            let now = now();
+            let line = |site: &SiteRow| format!("{}\n", site.sentence(now, utc_offset_minutes));
+            show(server.json, &sites, || sites.iter().map(line).collect())
         }
         SiteCommand::CloseDay { through, server } => {
             let input = CloseDayInput { through };

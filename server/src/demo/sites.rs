@@ -247,7 +247,12 @@ fn apart(
     say.strong("Riverside, Odalys: \"ended 9:24, she stayed until the taxi came\".  Safe at clinic.");
     say.detail("Neither waited for the other: safe means on the disk of one's own clinic.");
     say.check(!same_heads(mill, river, story.note)?, "the clinics work apart while the line is cut");
-    say.detail(river.standing()?.sentence());
+    let standing = river.standing()?;
+    say.check(
+        standing.behind.is_some_and(|notes| notes > 0),
+        "each knows by how many notes the other is behind",
+    );
+    say.detail(standing.brief(now(), OFFSET));
     Ok(own)
 }
 
@@ -327,7 +332,7 @@ fn closed(mill: &Site, river: &Site, story: &Story, say: &mut Say) -> Result<(),
         "Both clinics have heard from each other: the same report, to the byte, and nobody is missing in it.",
     );
     for site in [mill, river] {
-        say.detail(format!("{}: {}", site.name, site.standing()?.sentence()));
+        say.detail(format!("at {}: {}", site.name, site.standing()?.brief(now(), OFFSET)));
         say.detail(format!(
             "look around: {}/review/notes/{}  with {}",
             site.server.url(),

@@ -18,8 +18,8 @@ use super::body::Body;
 use super::fault::Fault;
 use super::guard::Admin;
 use crate::api::{
-    AppointmentInput, Code, CodeInput, DeviceRow, Entered, PatientInput, PersonInput, SettingInput, Token,
-    TokenInput, check_name,
+    AppointmentInput, Code, CodeInput, DeviceRow, Entered, PatientInput, PersonInput, SettingInput, SiteRow,
+    Token, TokenInput, check_name,
 };
 use crate::app::App;
 use crate::driver::Desk;
@@ -58,12 +58,15 @@ fn put(desk: &mut Desk<'_>, reference: Reference) -> Result<hub::Ticket, HubErro
 }
 
 async fn status(_: Admin, State(app): Shared) -> Result<Json<Value>, Fault> {
-    let (metrics, settings, put_back) = app
+    let (metrics, settings, put_back, sites) = app
         .driver
         .ask(|desk| {
-            (desk.hub.metrics(), desk.hub.directory().settings.clone(), desk.hub.put_back(desk.reader))
+            let (put_back, sites) = (desk.hub.put_back(desk.reader), desk.hub.sites(desk.reader));
+            (desk.hub.metrics(), desk.hub.directory().settings.clone(), put_back, sites)
         })
         .await?;
+    let sites: Vec<SiteRow> = sites.into_iter().map(SiteRow::from).collect();
+    let offset = settings.as_ref().map_or(0, |settings| settings.utc_offset_minutes);
     Ok(Json(json!({
         "clinic": app.clinic,
         "name": settings.map(|settings| settings.name),
@@ -73,6 +76,8 @@ async fn status(_: Admin, State(app): Shared) -> Result<Json<Value>, Fault> {
         "uptime_seconds": app.started.elapsed().as_secs(),
         "hub": metrics,
         "put_back": put_back,
+        "sites": sites,
+        "utc_offset_minutes": offset,
     })))
 }
 

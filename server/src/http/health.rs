@@ -30,7 +30,10 @@ pub(crate) async fn readyz(State(app): State<Arc<App>>) -> Response {
 
 /// The counters in Prometheus' text form.
 pub(crate) async fn metrics(_: MetricsReader, State(app): State<Arc<App>>) -> Result<Response, Fault> {
-    let hub = app.driver.ask(|desk| desk.hub.metrics()).await?;
+    let (hub, sites) = app.driver.ask(|desk| (desk.hub.metrics(), desk.hub.sites(desk.reader))).await?;
+    let behind: u64 = sites.iter().filter_map(|site| site.behind).sum();
+    let differing: u64 = sites.iter().map(|site| site.differing).sum();
+    let unheard = sites.iter().filter(|site| !site.connected).count();
     let hub = serde_json::to_value(hub).map_err(|_| Fault::Internal)?;
     let mut text = String::new();
     for (name, value) in hub.as_object().into_iter().flatten() {
@@ -47,6 +50,9 @@ pub(crate) async fn metrics(_: MetricsReader, State(app): State<Arc<App>>) -> Re
         ("gaitway_commit_failures_total", "counter", gauges.commit_failures.load(Ordering::Relaxed) as f64),
         ("gaitway_commit_seconds_total", "counter", seconds(gauges.commit_us.load(Ordering::Relaxed))),
         ("gaitway_commit_seconds_max", "gauge", seconds(gauges.commit_max_us.load(Ordering::Relaxed))),
+        ("gaitway_sites_not_connected", "gauge", unheard as f64),
+        ("gaitway_sites_notes_behind", "gauge", behind as f64),
+        ("gaitway_sites_notes_differing", "gauge", differing as f64),
         ("gaitway_outgoing_bytes", "gauge", app.driver.outgoing_bytes() as f64),
     ];
     for (name, kind, value) in rows {

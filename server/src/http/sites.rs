@@ -32,9 +32,15 @@ pub(crate) fn routes() -> Router<Arc<App>> {
 }
 
 async fn list(_: Admin, State(app): Shared) -> Result<Json<Value>, Fault> {
-    let rows = app.driver.ask(|desk| desk.hub.sites()).await?;
+    let (rows, offset) = app
+        .driver
+        .ask(|desk| {
+            let offset = desk.hub.directory().settings.as_ref().map_or(0, |own| own.utc_offset_minutes);
+            (desk.hub.sites(desk.reader), offset)
+        })
+        .await?;
     let rows: Vec<SiteRow> = rows.into_iter().map(SiteRow::from).collect();
-    Ok(Json(json!({ "sites": rows })))
+    Ok(Json(json!({ "sites": rows, "utc_offset_minutes": offset })))
 }
 
 /// A one-time code that another clinic's administrator enters there.

@@ -3,8 +3,10 @@
 use chart::ids::{ChangeHash, Digest, DocumentId};
 use minicbor::{Decode, Encode};
 
-use super::{FeedChanges, ScopeName};
+use super::{Cursor, FeedChanges, ScopeName};
 use crate::code::{ErrorCode, RevokeReason};
+use crate::field::derived;
+use crate::limits::DIGEST_ROWS_MAX;
 
 /// Asks for changes of a document: those named, or all beyond what one has.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -90,7 +92,8 @@ pub struct Revoked {
     pub sentence: String,
 }
 
-/// A fingerprint of all documents of a scope and their heads, as proof of convergence.
+/// A fingerprint of all documents of a scope and their admitted changes, as proof of convergence. Whoever
+/// follows asks with its own, and is answered with the other's.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct DigestOffer {
     /// The scope.
@@ -102,4 +105,44 @@ pub struct DigestOffer {
     /// The fingerprint.
     #[cbor(n(2), with = "crate::field", has_nil)]
     pub fingerprint: Digest,
+    /// How far the sender has taken the other's feed; absent if it never has.
+    #[n(3)]
+    pub taken: Option<Cursor>,
+    /// In an answer: how many documents of the sender's feed lie behind what the question said was taken.
+    #[n(4)]
+    pub waiting: Option<u64>,
 }
+
+/// In what the documents of a scope differ. Whoever follows asks with `sums`; the answers list the documents
+/// of one range each.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct DigestDiff {
+    /// The scope.
+    #[n(0)]
+    pub scope: ScopeName,
+    /// In a question: the first 8 bytes of the sum of each of the 256 ranges, in order.
+    #[cbor(n(1), with = "crate::field", has_nil)]
+    pub sums: Option<Vec<u8>>,
+    /// In an answer: the range, unless no range differs.
+    #[n(2)]
+    pub range: Option<u8>,
+    /// In an answer: every document of the range.
+    #[cbor(n(3), with = "crate::field", has_nil)]
+    pub documents: Vec<DigestRow>,
+    /// In an answer: whether another to the same question follows.
+    #[n(4)]
+    pub more: bool,
+}
+
+/// A document and the fingerprint of its admitted changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct DigestRow {
+    /// The document.
+    #[cbor(n(0), with = "crate::field", has_nil)]
+    pub document: DocumentId,
+    /// The first 16 bytes of the sum of its changes.
+    #[cbor(n(1), with = "crate::field", has_nil)]
+    pub sum: [u8; 16],
+}
+
+derived!(DigestRow: DIGEST_ROWS_MAX);

@@ -6,7 +6,9 @@ use chart::ids::{ClinicId, DocumentId};
 use super::ServerSession;
 use crate::code::Standing;
 use crate::limits::Limits;
-use crate::message::{DocumentPush, Hello, LogPosition, Need, Pull, ScopeName, Supply};
+use crate::message::{
+    DigestDiff, DigestOffer, DocumentPush, Hello, LogPosition, Need, Pull, ScopeName, Supply,
+};
 use crate::session::Failure;
 
 /// What a server brings to a connection.
@@ -62,6 +64,10 @@ pub enum ServerEvent {
         /// The note.
         document: DocumentId,
     },
+    /// A clinic asks whether this one holds the same. Answer with `digest`; a tablet's with `unsupported`.
+    Digest(DigestOffer),
+    /// A clinic asks in what this one differs. Answer with `digest_diff`; a tablet's with `unsupported`.
+    DigestDiff(DigestDiff),
     /// Something went wrong; if it is fatal the connection is over.
     Failed(Failure),
 }

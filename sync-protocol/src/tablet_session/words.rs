@@ -3,8 +3,8 @@
 use chart::ids::{ClinicId, DeviceId, PersonId};
 
 use crate::message::{
-    Cursor, LogPosition, Need, Page, ReceiptItem, Refuse, ReportBody, Revoked, ScopeName, Supply, Verdict,
-    Welcome,
+    Cursor, DigestDiff, DigestOffer, LogPosition, Need, Page, ReceiptItem, Refuse, ReportBody, Revoked,
+    ScopeName, Supply, Verdict, Welcome,
 };
 use crate::session::Failure;
 #[cfg(doc)]
@@ -67,6 +67,10 @@ pub enum TabletEvent {
     ServerNeeds(Need),
     /// This device or person may not go on.
     Revoked(Revoked),
+    /// What another clinic holds, in answer to a digest.
+    Digest(DigestOffer),
+    /// In what another clinic differs, in answer to a digest.
+    DigestDiff(DigestDiff),
     /// Something went wrong; if it is fatal the connection is over.
     Failed(Failure),
 }

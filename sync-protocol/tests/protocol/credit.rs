@@ -222,8 +222,8 @@ fn pages_wait_for_a_slow_reader() {
 #[test]
 fn a_tablet_that_asks_and_never_reads_is_cut_off() {
     let mut pair = Pair::open();
-    let digest = Message::Unread { kind: kind::DIGEST_DIFF };
-    let frame = codec::encode(&digest).expect("within bounds");
+    let reserved = Message::Unread { kind: kind::SCOPE_CHANGED };
+    let frame = codec::encode(&reserved).expect("within bounds");
     let mut asked = 0u32;
     while !pair.server.is_closed() {
         pair.server.handle_message(pair.now, &frame);

@@ -25,6 +25,14 @@ pub(crate) fn position(seq: u64) -> LogPosition {
 pub(crate) fn cursor(seq: u64) -> Cursor {
     Cursor { epoch: 1, epoch_id: EPOCH, seq }
 }
+/// What one clinic asks another: whether both hold the same, and in what they differ.
+pub(crate) fn digests() -> (DigestOffer, DigestDiff) {
+    let scope = ScopeName::Site(SITE);
+    let fingerprint = Digest::from_bytes([4; 32]);
+    let offer = DigestOffer { scope, count: 3, fingerprint, taken: Some(cursor(40)), waiting: Some(2) };
+    let diff = DigestDiff { scope, sums: Some(vec![7; 16]), range: None, documents: Vec::new(), more: false };
+    (offer, diff)
+}
 pub(crate) fn envelope() -> Envelope {
     Envelope { device: DEVICE, person: PERSON, counter: 7, signature: [0x51; 64] }
 }
@@ -204,7 +212,10 @@ pub(crate) fn every_message() -> Vec<(&'static str, Message)> {
     let replay = DocumentPush { replaces: vec![hash(8)], kind: DocumentKind::Episode, ..push(5, &[3, 1]) };
     let report =
         ReportBody { document: document(9), digest: Digest::from_bytes([6; 32]), body: Some(b"{}".to_vec()) };
-    let digest = DigestOffer { scope: ScopeName::Clinic, count: 3, fingerprint: Digest::from_bytes([4; 32]) };
+    let (answer, asks) = digests();
+    let digest = DigestOffer { scope: ScopeName::Clinic, taken: None, waiting: None, ..answer.clone() };
+    let row = DigestRow { document: document(9), sum: [8; 16] };
+    let differs = DigestDiff { sums: None, range: Some(5), documents: vec![row], more: true, ..asks.clone() };
     vec![
         ("challenge", Message::Challenge(challenge)),
         ("hello", Message::Hello(Box::new(hello()))),
@@ -231,6 +242,9 @@ pub(crate) fn every_message() -> Vec<(&'static str, Message)> {
         ("error", Message::Error(error)),
         ("revoked", Message::Revoked(revoked)),
         ("digest", Message::Digest(digest)),
+        ("digest-between-clinics", Message::Digest(answer)),
+        ("digest-asks", Message::DigestDiff(asks)),
+        ("digest-differs", Message::DigestDiff(differs)),
         ("presence-reserved", Message::Unread { kind: kind::PRESENCE }),
     ]
 }

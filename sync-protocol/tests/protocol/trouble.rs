@@ -154,9 +154,8 @@ fn optional_messages_of_a_newer_peer_are_ignored_and_reserved_ones_answered() {
     assert!(pair.tablet_heard.is_empty() && pair.server_heard.is_empty());
     pair.settle();
     assert!(pair.flights.is_empty(), "nobody answers");
-    for frame in [encoded(&Message::Unread { kind: kind::DIGEST_DIFF }), frame_named("digest")] {
-        pair.hand_server(&frame);
-    }
+    pair.hand_server(&encoded(&Message::Unread { kind: kind::SCOPE_CHANGED }));
+    pair.server.unsupported(kind::DIGEST);
     pair.settle();
     let unsupported = pair.tablet_heard.iter().filter(|event| {
         matches!(event, TabletEvent::Failed(failure)
@@ -172,7 +171,19 @@ fn everything_a_server_can_say_reaches_the_tablets_owner() {
     pair.tablet.pull(None, Vec::new(), Priority::All, 1_000, true).expect("open");
     pair.tablet.pull(None, Vec::new(), Priority::All, 1_000, true).expect("open");
     pair.tablet.pull(None, Vec::new(), Priority::All, 1_000, true).expect("open");
-    for name in ["refuse", "verdict", "page", "supply", "report-body", "need", "revoked", "error"] {
+    let said = [
+        "refuse",
+        "verdict",
+        "page",
+        "supply",
+        "report-body",
+        "need",
+        "revoked",
+        "digest",
+        "digest-differs",
+        "error",
+    ];
+    for name in said {
         pair.hand_tablet(&frame_named(name));
     }
     let kinds = pair.tablet_heard.iter().map(|event| match event {
@@ -182,12 +193,14 @@ fn everything_a_server_can_say_reaches_the_tablets_owner() {
         TabletEvent::Supply(_) => "supply",
         TabletEvent::Report(_) => "report-body",
         TabletEvent::ServerNeeds(_) => "need",
+        TabletEvent::Digest(_) => "digest",
+        TabletEvent::DigestDiff(_) => "digest-differs",
         TabletEvent::Revoked(_) => "revoked",
         TabletEvent::Failed(_) => "error",
         TabletEvent::Sign { .. } | TabletEvent::Welcomed(_) | TabletEvent::Receipted { .. } => "another",
     });
     let kinds: Vec<_> = kinds.collect();
-    assert_eq!(kinds, ["refuse", "verdict", "page", "supply", "report-body", "need", "revoked", "error"]);
+    assert_eq!(kinds, said);
     assert!(pair.tablet.is_closed());
 }
 
@@ -199,10 +212,18 @@ fn everything_a_tablet_can_ask_reaches_the_servers_owner() {
     pair.tablet.fetch_report(document).expect("open");
     let supply = Supply { document, entries: vec![crate::samples::changes()], more: false };
     pair.tablet.supply(supply.clone()).expect("open");
+    let (digest, diff) = crate::samples::digests();
+    pair.tablet.digest(digest.clone()).expect("open");
+    pair.tablet.digest_diff(diff.clone()).expect("open");
     pair.settle();
     let need = Need { document, have: Vec::new(), hashes: vec![crate::samples::hash(1)] };
-    let expected =
-        [ServerEvent::Need(need), ServerEvent::FetchReport { document }, ServerEvent::Supply(supply)];
+    let expected = [
+        ServerEvent::Need(need),
+        ServerEvent::FetchReport { document },
+        ServerEvent::Supply(supply),
+        ServerEvent::Digest(digest),
+        ServerEvent::DigestDiff(diff),
+    ];
     assert_eq!(pair.server_heard, expected);
 }
 

@@ -15,6 +15,7 @@ use gaitway::api::{SiteRow, Token};
 use gaitway::client::Client;
 use gaitway::datadir::DataDir;
 use gaitway::demo::line::{Line, Weather};
+use gaitway::edge::now;
 use serde_json::{Value, json};
 
 use crate::support::{Clinic, TabletProcess, copy_all, gaitway, patiently};
@@ -280,7 +281,7 @@ impl Group {
         told.push_str(&format!("made: {:?}\n", self.notes.iter().map(made).collect::<Vec<_>>()));
         for (place, name) in self.places.iter().zip(NAMES) {
             let rows: Vec<SiteRow> = serde_json::from_value(place.command(&["list"])).unwrap();
-            told.extend(rows.iter().map(|row| format!("{name}: {}\n", row.sentence())));
+            told.extend(rows.iter().map(|row| format!("{name}: {}\n", row.brief(now(), 0))));
             let changes = |note: &Note| {
                 let shown = place.note(note.document);
                 shown.map_or(0, |shown| shown["history"].as_array().map_or(0, Vec::len))

@@ -1,6 +1,8 @@
 //! Clinics, the lines between them and how frames move over them.
 
 use store::{EpochStart, Key, StoreError, StoreReader, StoredEntry, Tip};
+use sync_protocol::codec;
+use sync_protocol::message::Message;
 
 use crate::*;
 
@@ -82,6 +84,8 @@ pub(crate) struct Group {
     pub(crate) now: Timestamp,
     /// Bytes over all lines.
     pub(crate) bytes: usize,
+    /// Through whose hands what servers say passes.
+    pub(crate) hands: Option<fn(Message) -> Message>,
 }
 
 pub(crate) fn config(site: usize) -> HubConfig {
@@ -155,6 +159,11 @@ impl Site {
         }
     }
 
+    /// How it stands with the first clinic it is paired with.
+    pub(crate) fn status(&mut self) -> SiteStatus {
+        self.hub.sites(&self.store).remove(0)
+    }
+
     pub(crate) fn heads(&mut self, document: DocumentId) -> Option<BTreeSet<ChangeHash>> {
         self.hub.note(&self.store, document).unwrap().map(|note| note.heads.into_iter().collect())
     }
@@ -164,7 +173,13 @@ impl Group {
     /// Clinics that know of each other over these pairs. The first keeps the patient's file.
     pub(crate) fn new(sites: usize, pairs: &[(usize, usize)]) -> Self {
         let now = Timestamp::from_unix_ms(START);
-        let mut group = Self { sites: (0..sites).map(Site::new).collect(), wires: Vec::new(), now, bytes: 0 };
+        let mut group = Self {
+            sites: (0..sites).map(Site::new).collect(),
+            wires: Vec::new(),
+            now,
+            bytes: 0,
+            hands: None,
+        };
         for (n, site) in group.sites.iter_mut().enumerate() {
             site.put(Reference::Settings(ClinicSettings {
                 clinic: clinic_id(n),
@@ -257,8 +272,7 @@ impl Group {
             hub.handle_frame(self.now, entropy, store, wire.connection, &frame);
         }
         for (wire, frame) in answered {
-            let Site { hub, store, entropy, .. } = &mut self.sites[wire.reader];
-            hub.handle_followed(self.now, entropy, store, clinic_id(wire.server), &frame);
+            self.hand_over(wire, &frame);
         }
         moved
     }
@@ -268,8 +282,14 @@ impl Group {
         let on = |wire: &&Wire| wire.server == server && wire.connection == connection;
         let Some(wire) = self.wires.iter().find(on).copied() else { return };
         self.bytes += frame.len();
+        self.hand_over(wire, frame);
+    }
+
+    fn hand_over(&mut self, wire: Wire, frame: &[u8]) {
+        let passed = self.hands.map(|hands| codec::encode(&hands(codec::decode(frame).unwrap())).unwrap());
+        let frame = passed.as_deref().unwrap_or(frame);
         let Site { hub, store, entropy, .. } = &mut self.sites[wire.reader];
-        hub.handle_followed(self.now, entropy, store, clinic_id(server), frame);
+        hub.handle_followed(self.now, entropy, store, clinic_id(wire.server), frame);
     }
 
     /// What readers send, by line; what was sent into a cut line is lost.

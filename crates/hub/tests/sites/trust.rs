@@ -19,7 +19,7 @@ fn work_whose_verdict_could_not_be_written_is_asked_for_again() {
     assert_ne!(group.heads(VISIT)[0], group.heads(VISIT)[1], "it could not be merged");
     group.sites[1].unreadable = false;
     a.does(&mut group, &stop(1, "09:23"));
-    let status = group.sites[1].hub.sites().remove(0);
+    let status = group.sites[1].status();
     assert!(!status.connected, "the line is begun anew");
     assert!(status.trouble.is_some(), "somebody is told why");
     group.cut(0, 1);
@@ -32,19 +32,19 @@ fn a_clinic_says_that_it_has_everything_only_when_all_of_it_is_durable() {
     let (mut group, mut a) = with_a_shared_note();
     group.cut(0, 1);
     a.does(&mut group, &start(1, "97112", "09:00"));
-    let before = group.sites[1].hub.sites().remove(0).caught_up_at;
+    let before = group.sites[1].status().caught_up_at;
     assert_eq!(before, Some(group.now), "what was there before");
     group.now = group.now.plus_ms(60_000);
     group.wire(0, 1);
-    let caught_up = |group: &Group| group.sites[1].hub.sites().remove(0).caught_up_at;
+    let caught_up = |group: &mut Group| group.sites[1].status().caught_up_at;
     let mut waited = 0;
     while group.step_without_commits() {
-        assert_eq!(caught_up(&group), before, "nothing is durable");
+        assert_eq!(caught_up(&mut group), before, "nothing is durable");
         waited += 1;
     }
     assert!(waited > 2, "the page came in {waited} steps");
     group.run();
-    assert_eq!(caught_up(&group), Some(group.now));
+    assert_eq!(caught_up(&mut group), Some(group.now));
     check_equal(&mut group);
 }
 
@@ -65,7 +65,7 @@ fn a_clinic_cannot_make_itself_the_keeper_of_another_clinics_patient() {
     let known = &group.sites[0].hub.directory().patients[&PATIENT];
     assert_eq!(known.name, "Fictional Patient");
     assert!(group.sites[0].hub.directory().sharings.is_empty());
-    assert!(group.sites[0].hub.sites().remove(0).connected, "the line goes on");
+    assert!(group.sites[0].status().connected, "the line goes on");
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn work_in_the_note_of_a_patient_who_was_never_shared_is_not_taken_in() {
     group.sites[1].put(Reference::Sharing(Sharing { patient: PATIENT, home, clinics }));
     group.run();
     assert_eq!(group.heads(VISIT)[0], None);
-    let status = group.sites[0].hub.sites().remove(0);
+    let status = group.sites[0].status();
     assert!(status.trouble.unwrap().contains("never shared"));
     assert!(group.copies(0, VISIT).is_empty(), "nothing of it lies in the log");
 }

@@ -345,6 +345,7 @@ impl Clinic {
                 ServerEvent::Need(need) => self.needs.push(need),
                 ServerEvent::Supply(supply) => self.supplies.push(supply),
                 ServerEvent::FetchReport { document } => self.fetches.push(document),
+                ServerEvent::Digest(_) | ServerEvent::DigestDiff(_) => panic!("a tablet compares nothing"),
                 ServerEvent::Failed(failure) => panic!("the session failed: {}", failure.sentence),
             }
         }
