@@ -2,13 +2,16 @@
 
 use std::process::ExitCode;
 
-use xtask::{layers, long, mutants, product, suite, tidy, workspace};
+use xtask::{dist, layers, long, mutants, product, suite, tidy, web, workspace};
 
 const HELP: &str = "\
 cargo xtask <what>
 
   demo [args]          build gaitway and run `gaitway demo` with these arguments
-  test [args]          format, lints, layers, tidy, then `cargo test --workspace` with these arguments
+  test [args]          format, lints, layers, tidy, then `cargo test --workspace` with these arguments,
+                       then the web app in a browser
+  dist                 build the web app into target/web
+  web                  only the web app in a browser
 
   layers               only the direction of imports, between crates and between files
   tidy                 only the habits of the tree
@@ -43,6 +46,8 @@ fn run(what: Option<&str>, rest: &[String]) -> Result<ExitCode, String> {
         Some("demo") => product::demo(&root, rest),
         Some("load") => product::load(&root, rest),
         Some("test") => suite::run(&root, rest).map(|()| ExitCode::SUCCESS),
+        Some("dist") => dist::run(&root, dist::Core::Shipped).map(|_| ExitCode::SUCCESS),
+        Some("web") => web::test(&root, true).map(|()| ExitCode::SUCCESS),
         Some("layers") => layers::run(&root).map(|()| ExitCode::SUCCESS),
         Some("tidy") => tidy::run(&root).map(|()| ExitCode::SUCCESS),
         Some("crash") => long::crash(&root, rest).map(|()| ExitCode::SUCCESS),

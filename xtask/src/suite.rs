@@ -5,16 +5,23 @@
 
 use std::path::Path;
 
-use crate::{layers, shell, tidy};
+use crate::workspace::HOUSE;
+use crate::{layers, shell, tidy, web};
 
-/// Runs every step and stops at the first that fails. `args` go to `cargo test`.
+/// Runs every step and stops at the first that fails. `args` go to `cargo test`; with any, the browser test
+/// is left out.
 pub fn run(root: &Path, args: &[String]) -> Result<(), String> {
     let strict = std::env::var_os("CI").is_some_and(|value| !value.is_empty());
     if component(root, "fmt", "rustfmt", strict)? {
         shell::step(shell::cargo(root, &["fmt", "--all", "--check"]))?;
     }
     if component(root, "clippy", "clippy", strict)? {
-        shell::step(shell::cargo(root, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+        // The browser test is not among all targets, because it does not run without a browser.
+        for targets in [&["--all-targets"][..], &["--test", "web"]] {
+            let mut clippy = shell::cargo(root, &["clippy"]);
+            clippy.args(HOUSE).args(targets).args(["--", "-D", "warnings"]);
+            shell::step(clippy)?;
+        }
     }
     eprintln!("\n==> cargo xtask layers");
     layers::run(root)?;
@@ -22,9 +29,12 @@ pub fn run(root: &Path, args: &[String]) -> Result<(), String> {
     tidy::run(root)?;
     let mut test = shell::cargo(root, &["test"]);
     if !names_a_package(args) {
-        test.arg("--workspace");
+        test.args(HOUSE);
     }
     shell::step_with(test, args)?;
+    if args.is_empty() {
+        web::test(root, strict)?;
+    }
     eprintln!("\nAll of it passed.");
     Ok(())
 }

@@ -6,6 +6,10 @@ use serde_json::Value;
 
 use crate::shell;
 
+/// Everything but the tool only the web app's build needs: chosen alike in each step, because cargo builds
+/// what is imported anew for every other choice of packages.
+pub const HOUSE: [&str; 3] = ["--workspace", "--exclude", "bindgen"];
+
 /// The project's root directory.
 pub fn root() -> Result<PathBuf, String> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
