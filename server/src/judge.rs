@@ -9,6 +9,7 @@ mod apart;
 mod mark;
 mod planted;
 mod reckoning;
+mod watch;
 
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};

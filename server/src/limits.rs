@@ -50,6 +50,12 @@ pub const DEATHS_MAX: u32 = 3;
 /// How long the judge may take for one case. Cases are small, so a longer one never ends: the server ends
 /// itself, and the next start tries the case apart.
 pub const JUDGING_TIME: Duration = Duration::from_secs(60);
+/// How often the watch looks whether a report is still being computed.
+pub const RECKONING_LOOK: Duration = Duration::from_secs(1);
+/// Looks in a row that find the same report: then the process ends itself, and the next start tries it apart.
+pub const RECKONING_LOOKS: u32 = 20;
+/// Children that took long over one note and failed; after these it is not tried again before the next start.
+pub const RECKONED_SLOW_MAX: u32 = 3;
 /// How long a child may judge one case, and how much processor time it gets.
 pub const APART_TIME: Duration = Duration::from_secs(10);
 /// How long all children of one case may take together.

@@ -191,3 +191,39 @@ fn a_report_that_aborts_the_server_costs_one_restart_and_is_withheld_while_its_n
     sync(&mut ward.hands[0].tablet);
     patiently("the report is computed", || withheld(&ward).is_none().then_some(()));
 }
+
+#[test]
+fn a_report_that_never_ends_costs_one_restart_and_is_withheld_while_everybody_goes_on() {
+    let (mut ward, server) = struck("reckon-hang");
+    ward.clinic.server = Some(server);
+    let (shared, own) = (ward.notes[0], ward.notes[1]);
+    let word = "computing this report stopped the clinic's server; it is withheld";
+    let withheld =
+        |ward: &Ward| held_back(ward, own).filter(|all| all.iter().any(|one| one.starts_with(word)));
+    let reasons = patiently("the report is withheld", || withheld(&ward));
+    assert_eq!(reasons.len(), 1, "and nothing else is said of it: {reasons:?}");
+    write(&mut ward, 1, shared, "the other tablet. ");
+    for hand in &mut ward.hands {
+        sync(&mut hand.tablet);
+    }
+    ward.judged();
+    let note = ward.server_note(own).unwrap();
+    let whole = format!("built upon it. {TRIGGER}sound before. ");
+    assert_eq!(note["content"]["text"]["objective"], json!(whole));
+    // Each further edit makes other facts. Soon they are not tried any more, and nobody waits for them.
+    for edit in 0..4 {
+        write(&mut ward, 0, own, "later. ");
+        sync(&mut ward.hands[0].tablet);
+        ward.judged();
+        patiently("the edit is in the withheld report's note", || {
+            let text = ward.server_note(own)?["content"]["text"]["objective"].clone();
+            (text.as_str()?.matches("later. ").count() == edit + 1).then_some(())
+        });
+    }
+    assert!(withheld(&ward).is_some());
+    let log = std::fs::read_to_string(ward.clinic.data().join("server.log")).unwrap();
+    let tried = |line: &&str| line.contains("tried in a process apart") && line.contains("false");
+    let tries = log.lines().filter(tried).count();
+    assert_eq!(tries, gaitway::limits::RECKONED_SLOW_MAX as usize, "{log}");
+    assert!(ward.clinic.server.as_mut().unwrap().is_running());
+}

@@ -65,7 +65,7 @@ pub fn fuzz(root: &Path, args: &[String]) -> Result<(), String> {
     match fuzz_asked(args)? {
         Fuzz::Everything(cases) => {
             let mut test = shell::cargo(root, &["test", "--workspace"]);
-            for package in ["system-tests", "gaitway", "xtask", "fuzz"] {
+            for package in ["system-tests", "gaitway", "xtask", "bindgen", "fuzz"] {
                 test.args(["--exclude", package]);
             }
             test.arg("--tests").env("PROPTEST_CASES", cases.to_string());

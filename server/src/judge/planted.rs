@@ -18,6 +18,8 @@ enum Kind {
     Eat,
     /// The process aborts when it computes a report, and judges without harm.
     ReckonAbort,
+    /// It never comes to an end when it computes a report, and judges without harm.
+    ReckonHang,
     /// The gate rejects the first such change, and what says the same later passes.
     RejectOnce,
 }
@@ -40,17 +42,18 @@ impl Planted {
             ("hang", Kind::Hang),
             ("eat", Kind::Eat),
             ("reckon-abort", Kind::ReckonAbort),
+            ("reckon-hang", Kind::ReckonHang),
             ("reject-once", Kind::RejectOnce),
         ];
         let (name, bytes) = text.split_once(':').unwrap_or((text, ""));
         let kind = kinds.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind);
         match kind.filter(|_| !bytes.is_empty()) {
             Some(kind) => Ok(Self(Some((kind, bytes.as_bytes().to_vec())))),
-            None => {
-                Err("GAITWAY_JUDGING_FAULT must be abort, hang, eat, reckon-abort or reject-once with `:` \
-                         and a text"
-                    .to_owned())
-            }
+            None => Err(
+                "GAITWAY_JUDGING_FAULT must be abort, hang, eat, reckon-abort, reckon-hang or reject-once \
+                         with `:` and a text"
+                    .to_owned(),
+            ),
         }
     }
 
@@ -68,7 +71,7 @@ impl Planted {
     }
 
     fn hits(&self, case: &Case) -> Option<Kind> {
-        let deadly = |kind: &Kind| !matches!(kind, Kind::ReckonAbort | Kind::RejectOnce);
+        let deadly = |kind: &Kind| !matches!(kind, Kind::ReckonAbort | Kind::ReckonHang | Kind::RejectOnce);
         let (kind, text) = self.0.as_ref().filter(|(kind, _)| deadly(kind))?;
         let holds = |bytes: &[u8]| bytes.windows(text.len()).any(|window| window == text.as_slice());
         case.changes().any(|(_, bytes)| holds(bytes)).then_some(*kind)
@@ -102,18 +105,23 @@ impl Planted {
 
     /// In whoever computes a report, the server or a child.
     pub(super) fn strike_reckoning(&self, facts: &Facts) {
-        let Some((Kind::ReckonAbort, text)) = &self.0 else { return };
+        let Some((kind @ (Kind::ReckonAbort | Kind::ReckonHang), text)) = &self.0 else { return };
         let holds =
             |written: &String| written.as_bytes().windows(text.len()).any(|part| part == text.as_slice());
         if facts.note.text.values().any(holds) {
-            std::process::abort();
+            match kind {
+                Kind::ReckonHang => loop {
+                    std::hint::spin_loop();
+                },
+                _ => std::process::abort(),
+            }
         }
     }
 
     /// In a child.
     pub(super) fn strike_apart(&self, case: &Case) {
         match self.hits(case) {
-            None | Some(Kind::ReckonAbort | Kind::RejectOnce) => {}
+            None | Some(Kind::ReckonAbort | Kind::ReckonHang | Kind::RejectOnce) => {}
             Some(Kind::Abort) => std::process::abort(),
             Some(Kind::Hang) => loop {
                 std::thread::sleep(std::time::Duration::from_secs(1));

@@ -1,11 +1,13 @@
 //! The fence around the computing of reports: a mark of the note whose report is being computed, and a list of
-//! those a process died of, whose reports are tried in a child first. What the child does not survive has its
-//! report withheld with a plain reason; the note itself stays readable. Nothing here decides about content.
+//! those a process died of, whose reports are tried in a child first. What the child does not survive, or does
+//! not come to an end with, has its report withheld with a plain reason; the note itself stays readable. Nothing here decides about content.
 
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
 
 use chart::facts::Facts;
 use chart::ids::{Digest, DocumentId};
@@ -17,6 +19,7 @@ use super::JudgeConfig;
 use super::apart;
 use super::mark::Mark;
 use super::planted::Planted;
+use super::watch::{self, Turns};
 use crate::limits;
 
 /// The list's first line.
@@ -30,6 +33,9 @@ pub(crate) struct Reckoning {
     suspects: BTreeMap<DocumentId, u32>,
     /// What children said of facts, so that reading a report again tries nothing.
     tried: BTreeMap<Digest, Result<(), String>>,
+    /// How often a child took long over a note and failed, since this process began: the driver waits for each.
+    slow: BTreeMap<DocumentId, u32>,
+    turns: Arc<Turns>,
     rules: Option<PathBuf>,
     planted: Planted,
 }
@@ -46,16 +52,18 @@ impl Reckoning {
         if let Some(died) = died {
             let document = died.document;
             tracing::error!(%document, "the server died while it computed the report of this note");
-            if suspects.len() >= limits::RECKONED_APART_MAX {
-                // Who is forgotten costs one more restart.
-                suspects.pop_first();
-            }
-            suspects.insert(document, died.times);
+            // Who is forgotten costs one more restart.
+            bounded(&mut suspects, document, died.times);
             write(list.as_deref(), &suspects)?;
             mark.clear();
         }
         let (rules, planted) = (config.rules.clone(), config.planted.clone());
-        Ok(Self { mark, list, suspects, tried: BTreeMap::new(), rules, planted })
+        let turns = watch::start(limits::RECKONING_LOOK, limits::RECKONING_LOOKS, || {
+            tracing::error!("a report does not end: the server ends itself and must be started again");
+            std::process::abort();
+        })?;
+        let (tried, slow) = Default::default();
+        Ok(Self { mark, list, suspects, tried, slow, turns, rules, planted })
     }
 
     /// Whether these facts may bring a process down, after a child has tried them; `Err` says how.
@@ -65,13 +73,19 @@ impl Reckoning {
         if let Some(said) = self.tried.get(&digest) {
             return said.clone();
         }
-        let said = apart::survives_reckoning(facts, self.rules.as_deref());
-        let (document, survived) = (facts.note.slice.document, said.is_ok());
-        tracing::warn!(%document, survived, "the report was tried in a process apart");
-        if self.tried.len() >= limits::RECKONED_APART_MAX {
-            self.tried.pop_first();
+        let document = facts.note.slice.document;
+        let slow = self.slow.get(&document).copied().unwrap_or(0);
+        if slow >= limits::RECKONED_SLOW_MAX {
+            return Err("did not come to an end again and again".to_owned());
         }
-        self.tried.insert(digest, said.clone());
+        let began = Instant::now();
+        let said = apart::survives_reckoning(facts, self.rules.as_deref());
+        if said.is_err() && began.elapsed() >= limits::APART_TIME / 2 {
+            bounded(&mut self.slow, document, slow.saturating_add(1));
+        }
+        let survived = said.is_ok();
+        tracing::warn!(%document, survived, "the report was tried in a process apart");
+        bounded(&mut self.tried, digest, said.clone());
         said
     }
 
@@ -102,10 +116,12 @@ impl Reckoner for Reckoning {
             return withheld(facts, rulebook, reason);
         }
         self.mark.set(document, times.saturating_add(1));
+        self.turns.next();
         let computed = catch_unwind(AssertUnwindSafe(|| {
             self.planted.strike_reckoning(facts);
             compliance::recompute(facts, rulebook)
         }));
+        self.turns.next();
         self.mark.clear();
         self.acquit(document);
         computed.unwrap_or_else(|_| {
@@ -115,6 +131,13 @@ impl Reckoner for Reckoning {
             withheld(facts, rulebook, reason)
         })
     }
+}
+
+fn bounded<K: Ord, V>(map: &mut BTreeMap<K, V>, key: K, value: V) {
+    if map.len() >= limits::RECKONED_APART_MAX {
+        map.pop_first();
+    }
+    map.insert(key, value);
 }
 
 fn read(path: &Path) -> BTreeMap<DocumentId, u32> {
