@@ -4,6 +4,7 @@
 //! process. What it measures stands in docs/performance.md. It decides nothing; work it finds missing
 //! afterwards it says, and ends with an error.
 
+mod clinics;
 pub mod day;
 mod figures;
 mod floor;
@@ -11,6 +12,7 @@ pub mod generate;
 mod heavy;
 mod held;
 mod lived;
+mod plot;
 mod stage;
 mod storm;
 pub mod trace;
@@ -45,12 +47,15 @@ pub struct LoadArgs {
     /// What is played
     #[arg(long, value_enum, default_value_t = Scenario::All)]
     scenario: Scenario,
-    /// How many notes a tablet holds in the reconnect scenario
+    /// How many notes a tablet holds in the reconnect scenario, and two clinics in theirs
     #[arg(long, value_delimiter = ',', default_values_t = [200, 2_000])]
     notes: Vec<usize>,
     /// How often the storm, the reconnect and the heavy note are measured
     #[arg(long, default_value_t = 3)]
     repeat: usize,
+    /// Draws the clinics' figures into a file (SVG)
+    #[arg(long)]
+    plot: Option<PathBuf>,
     /// Prints JSON
     #[arg(long)]
     json: bool,
@@ -67,13 +72,15 @@ enum Scenario {
     S3,
     /// Twelve tablets edit, alone and beside somebody who brings a heavy note
     Heavy,
-    /// All of them
+    /// Two clinics catch up after their line was cut, with so many notes held
+    Clinics,
+    /// All of them but the clinics
     All,
 }
 
 impl Scenario {
     fn includes(self, other: Self) -> bool {
-        self == other || self == Self::All
+        self == other || (self == Self::All && other != Self::Clinics)
     }
 }
 
@@ -101,7 +108,7 @@ fn play(args: &LoadArgs) -> Result<Figures, String> {
         .build()
         .map_err(|error| format!("the threads could not be started: {error}"))?;
     let mut figures = Figures::default();
-    if ![Scenario::S3, Scenario::Heavy].contains(&args.scenario) {
+    if ![Scenario::S3, Scenario::Heavy, Scenario::Clinics].contains(&args.scenario) {
         let day = day_of(args)?;
         figures::progress("measuring the floor");
         figures.floor = Some(floor::measure(&day, scratch.path())?);
@@ -130,6 +137,14 @@ fn play(args: &LoadArgs) -> Result<Figures, String> {
     if args.scenario.includes(Scenario::Heavy) {
         figures::progress("twelve tablets beside a heavy note");
         figures.beside = heavy::play(&program, &scratch.path().join("heavy"), args.repeat.max(1))?;
+    }
+    if args.scenario.includes(Scenario::Clinics) {
+        let dir = scratch.path().join("clinics");
+        figures.clinics = clinics::play(&program, &dir, &args.notes, &runtime)?;
+        if let Some(path) = &args.plot {
+            std::fs::write(path, plot::draw(&figures.clinics))
+                .map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
+        }
     }
     Ok(figures)
 }

@@ -45,6 +45,16 @@ impl Hub {
         }
     }
 
+    /// Has every clinic that is heard asked, as soon as may be, whether both hold the same.
+    pub fn compare_now(&mut self, now: Timestamp) {
+        for converging in
+            self.lines.converging.values_mut().filter(|converging| converging.asked_at.is_some())
+        {
+            converging.ask_at = Some(now);
+        }
+        self.digests_timeout(now);
+    }
+
     pub(crate) fn digests_poll_timeout(&self) -> Option<(Timestamp, &'static str)> {
         let open = self.lines.converging.iter().filter(|(clinic, _)| self.is_following(**clinic));
         open.filter_map(|(_, converging)| converging.ask_at)

@@ -27,6 +27,9 @@ pub(crate) enum SiteCommand {
     },
     /// Says how this clinic stands with the others
     List(Server),
+    /// Asks every clinic that is connected, now and not in its quarter of an hour, whether both hold the same
+    /// notes
+    Compare(Server),
     /// Says that this clinic's charting is complete up to a day, such as 2026-03-17: every tablet has brought
     /// what it had
     CloseDay {
@@ -78,6 +81,11 @@ pub(crate) fn site(command: SiteCommand) -> Outcome {
             let now = now();
             let line = |site: &SiteRow| format!("{}\n", site.sentence(now, utc_offset_minutes));
             show(server.json, &sites, || sites.iter().map(line).collect())
+        }
+        SiteCommand::Compare(server) => {
+            let asked: Value =
+                server.client()?.post("/v1/admin/sites/compare", &json!({})).map_err(failed)?;
+            show(server.json, &asked, || "Asked. `gaitway status` says what came of it.".to_owned())
         }
         SiteCommand::CloseDay { through, server } => {
             let input = CloseDayInput { through };

@@ -27,6 +27,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/invite", routing::post(invite))
         .route("/join", routing::post(join))
         .route("/close-day", routing::post(close_day))
+        .route("/compare", routing::post(compare))
         .route("/{id}/end", routing::post(end))
         .route("/patients/{id}", routing::post(share))
 }
@@ -96,6 +97,12 @@ async fn close_day(
         .await?;
     tracing::info!(%through, "a day was closed");
     Ok(Json(Entered { id: through.to_string() }))
+}
+
+/// Asks every clinic that is heard whether both hold the same; what comes of it stands in the list.
+async fn compare(_: Admin, State(app): Shared) -> Result<Json<Value>, Fault> {
+    app.driver.ask(|desk| desk.hub.compare_now(desk.now)).await?;
+    Ok(Json(json!({})))
 }
 
 async fn end(_: Admin, State(app): Shared, Path(id): Path<ClinicId>) -> Result<Json<Entered>, Fault> {

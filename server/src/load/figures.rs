@@ -4,6 +4,7 @@ use std::io::Write;
 
 use serde::Serialize;
 
+use super::clinics::Clinics;
 use super::floor::Floor;
 use super::heavy::Beside;
 use super::held::Reconnect;
@@ -16,6 +17,7 @@ pub(super) struct Figures {
     pub(super) storms: Vec<Storm>,
     pub(super) reconnects: Vec<Reconnect>,
     pub(super) beside: Vec<Beside>,
+    pub(super) clinics: Clinics,
 }
 
 /// Says what is being done, to whoever waits.
@@ -61,6 +63,7 @@ impl Figures {
         self.kill_lines(&mut lines);
         self.reconnect_lines(&mut lines);
         self.beside_lines(&mut lines);
+        self.clinic_lines(&mut lines);
         lines.join("\n")
     }
 
@@ -139,6 +142,21 @@ impl Figures {
             of(|one| one.heavy_changes as f64),
             of(moved),
         ));
+    }
+
+    fn clinic_lines(&self, lines: &mut Vec<String>) {
+        for proof in &self.clinics.proofs {
+            lines.push(format!(
+                "Clinics that hold the same {} notes prove it in {} frames, {} bytes",
+                proof.notes, proof.frames, proof.bytes,
+            ));
+        }
+        for one in &self.clinics.catching_up {
+            lines.push(format!(
+                "Clinics that hold {} notes, {} changed while the line was cut: {} bytes, {:.0} ms, {:.0} ms CPU of both",
+                one.notes, one.changed, one.bytes, one.ms, one.cpu_ms,
+            ));
+        }
     }
 
     fn reconnect_lines(&self, lines: &mut Vec<String>) {
