@@ -6,8 +6,8 @@ use chart::ids::{ClinicId, DeviceId, Digest, EpochId};
 use chart::time::Timestamp;
 use sync_protocol::message::{Cursor, LogPosition};
 use sync_protocol::{
-    Acceptance, Limits, ServerConfig, ServerEvent, ServerSession, Standing, TabletConfig, TabletEvent,
-    TabletSession, VERSIONS, codec,
+    Acceptance, FEATURE_PACKED, Limits, ServerConfig, ServerEvent, ServerSession, Standing, TabletConfig,
+    TabletEvent, TabletSession, VERSIONS, codec,
 };
 
 #[allow(dead_code, reason = "the samples are enough here")]
@@ -22,7 +22,7 @@ pub(crate) fn run(input: &[u8]) -> String {
     let frames = unpacked(rest);
     let mut word = "nothing".to_owned();
     for frame in &frames {
-        word = match codec::decode(frame) {
+        word = match codec::unpack(frame).and_then(|frame| codec::decode(&frame)) {
             Err(error) => format!("{:?}", error.code()),
             Ok(message) => {
                 // What was read may be too large to write, never different.
@@ -33,8 +33,11 @@ pub(crate) fn run(input: &[u8]) -> String {
             }
         };
     }
-    let said = if state & 1 == 0 { server(state & 2 != 0, &frames) } else { tablet(&frames) };
+    let abilities = if state & 4 == 0 { Vec::new() } else { vec![FEATURE_PACKED.to_owned()] };
+    let said =
+        if state & 1 == 0 { server(state & 2 != 0, abilities, &frames) } else { tablet(abilities, &frames) };
     for frame in said {
+        let frame = codec::unpack(&frame).expect("a machine says what unfolds");
         codec::decode(&frame).expect("a machine says what reads");
     }
     word
@@ -54,7 +57,7 @@ fn unpacked(mut rest: &[u8]) -> Vec<&[u8]> {
 }
 
 /// A server that hears these frames; it accepts whoever greets, if it is told to.
-fn server(accepts: bool, frames: &[&[u8]]) -> Vec<Vec<u8>> {
+fn server(accepts: bool, features: Vec<String>, frames: &[&[u8]]) -> Vec<Vec<u8>> {
     let config = ServerConfig {
         site: SITE,
         nonce: [0x11; 32],
@@ -77,7 +80,7 @@ fn server(accepts: bool, frames: &[&[u8]]) -> Vec<Vec<u8>> {
                     tip,
                     standing: Standing::Continues,
                     backup_covers_through: None,
-                    features: Vec::new(),
+                    features: features.clone(),
                     scopes: hello.scopes,
                 };
                 session.accept(NOW, acceptance);
@@ -90,7 +93,7 @@ fn server(accepts: bool, frames: &[&[u8]]) -> Vec<Vec<u8>> {
 }
 
 /// A tablet that hears these frames.
-fn tablet(frames: &[&[u8]]) -> Vec<Vec<u8>> {
+fn tablet(features: Vec<String>, frames: &[&[u8]]) -> Vec<Vec<u8>> {
     let cursor = Cursor { epoch: 1, epoch_id: EpochId::from_bytes([0xf1; 16]), seq: 40 };
     let config = TabletConfig {
         versions: VERSIONS.to_vec(),
@@ -100,7 +103,7 @@ fn tablet(frames: &[&[u8]]) -> Vec<Vec<u8>> {
         receipted: None,
         cursor: Some(cursor),
         scopes: Vec::new(),
-        features: Vec::new(),
+        features,
         app: "fuzz".to_owned(),
         ask_verdicts: true,
     };
@@ -144,6 +147,8 @@ pub(crate) fn seeds() -> Vec<(String, Vec<u8>)> {
         {
             seeds.push((format!("{name}-greeted"), packed(2, &[hello, bytes])));
             seeds.push((format!("{name}-welcomed"), packed(1, &[challenge, welcome, bytes])));
+            let folded = codec::pack(bytes.clone());
+            seeds.push((format!("{name}-folded"), packed(6, &[hello, &folded])));
         }
     }
     seeds

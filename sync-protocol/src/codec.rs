@@ -5,11 +5,13 @@
 //! a bounded number of items. Lists are bounded and grown as they are read. So a hostile frame can make
 //! the decoder allocate about twice its own size and one megabyte, whatever it claims.
 
+mod pack;
 mod skim;
 
 use minicbor::encode::Write;
 use minicbor::{Decoder, Encode, Encoder};
 
+pub use self::pack::{FORMAT_PACKED, pack, unpack};
 use crate::code::ErrorCode;
 use crate::field::{put_kind, take_body, take_kind};
 use crate::limits;

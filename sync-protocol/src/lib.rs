@@ -39,7 +39,7 @@ pub use code::{
 pub use codec::{DecodeError, EncodeError};
 pub use limits::Limits;
 pub use server_session::{Acceptance, ServerConfig, ServerEvent, ServerSession};
-pub use session::{Failure, SendError};
+pub use session::{FEATURE_PACKED, Failure, SendError};
 pub use tablet_session::{QueueError, TabletConfig, TabletEvent, TabletSession};
 
 /// The version of the protocol this crate speaks best.

@@ -12,6 +12,8 @@ pub const FRAME_BYTES_MAX: usize = 1 << 20;
 pub const FRAME_BYTES_MAX_LEAST: usize = 768 << 10;
 /// Most CBOR items in one frame: what a decoder may be made to build is bounded by this.
 pub const FRAME_ITEMS_MAX: usize = 32_768;
+/// Frames smaller than this are never packed.
+pub const PACKED_LEAST_BYTES: usize = 256;
 /// Deepest nesting of a frame.
 pub const FRAME_DEPTH_MAX: usize = 16;
 /// Largest change, in bytes.

@@ -22,7 +22,7 @@ use crate::message::{
     Challenge, DigestDiff, DigestOffer, DocumentPush, LogPosition, Message, Need, Page, Receipt, ReceiptItem,
     Refuse, ReportBody, Revoked, Supply, Verdict, Welcome, kind,
 };
-use crate::session::{Failure, Outgoing, SendError, Unread, judge_unread, unsupported};
+use crate::session::{FEATURE_PACKED, Failure, Outgoing, SendError, Unread, judge_unread, read, unsupported};
 use crate::{codec, statement};
 
 #[derive(Debug)]
@@ -134,6 +134,7 @@ impl ServerSession {
     /// Lets the tablet in and hands out what came behind its hello. Does nothing unless a hello waits.
     pub fn accept(&mut self, now: Timestamp, acceptance: Acceptance) {
         let Phase::Judging { version } = self.phase else { return };
+        let packs = acceptance.features.iter().any(|name| name == FEATURE_PACKED);
         let welcome = Message::Welcome(Box::new(Welcome {
             version,
             server_time: now,
@@ -147,6 +148,7 @@ impl ServerSession {
         if let Err(error) = self.outgoing.send(&welcome) {
             return self.fail(Failure::fatal(ErrorCode::Internal, error.to_string()));
         }
+        self.outgoing.packs = packs;
         self.phase = Phase::Open;
         self.heard_at = now;
         self.unjudged_bytes = 0;
@@ -318,7 +320,7 @@ impl ServerSession {
         if frame.len() > limit {
             return self.fail_reading(codec::DecodeError::TooLarge { bytes: frame.len(), limit });
         }
-        match codec::decode(frame) {
+        match read(frame, self.outgoing.packs) {
             Ok(Message::Push(push)) => push.documents.into_iter().for_each(|part| self.take_part(part)),
             Ok(Message::Pull(pull)) => self.events.push_back(ServerEvent::Pull(pull)),
             Ok(Message::Need(need)) => self.events.push_back(ServerEvent::Need(need)),

@@ -101,11 +101,14 @@ pub enum SendError {
 pub(crate) struct Outgoing {
     frames: VecDeque<Vec<u8>>,
     bytes: usize,
+    /// Whether the other side reads packed frames.
+    pub(crate) packs: bool,
 }
 
 impl Outgoing {
     pub(crate) fn send(&mut self, message: &Message) -> Result<(), EncodeError> {
         let frame = codec::encode(message)?;
+        let frame = if self.packs { codec::pack(frame) } else { frame };
         self.bytes = self.bytes.saturating_add(frame.len());
         self.frames.push_back(frame);
         Ok(())
@@ -128,6 +131,17 @@ impl Outgoing {
         // An error message keeps every bound; if it did not, closing without a word is still right.
         let _ = self.send(last);
     }
+}
+
+/// The optional ability to read packed frames, as greetings name it.
+pub const FEATURE_PACKED: &str = "packed";
+
+/// Reads a frame; a packed one only where both sides have said that they pack.
+pub(crate) fn read(frame: &[u8], packs: bool) -> Result<Message, DecodeError> {
+    if packs && frame.first() == Some(&codec::FORMAT_PACKED) {
+        return codec::decode(&codec::unpack(frame)?);
+    }
+    codec::decode(frame)
 }
 
 /// What to do about a message whose body was not read.

@@ -19,7 +19,7 @@ use crate::message::{
     Challenge, Cursor, DigestDiff, DigestOffer, DocumentPush, FetchReport, Hello, Message, Need, Pull,
     Refuse, ScopeName, Supply, Welcome,
 };
-use crate::session::{Failure, Outgoing, SendError, Unread, judge_unread, unsupported};
+use crate::session::{FEATURE_PACKED, Failure, Outgoing, SendError, Unread, judge_unread, read, unsupported};
 use crate::{codec, statement};
 
 #[derive(Debug)]
@@ -77,7 +77,7 @@ impl TabletSession {
             return;
         }
         self.heard(now);
-        match codec::decode(frame) {
+        match read(frame, self.outgoing.packs) {
             Ok(message) => self.handle(message),
             Err(error) => self.fail(Failure::from(error)),
         }
@@ -281,6 +281,8 @@ impl TabletSession {
     fn handle_welcome(&mut self, welcome: Box<Welcome>) {
         self.phase = Phase::Open;
         self.limits = welcome.limits.clamped();
+        let packs = |features: &[String]| features.iter().any(|name| name == FEATURE_PACKED);
+        self.outgoing.packs = packs(&welcome.features) && packs(&self.config.features);
         self.answer_awaited_since = self.now;
         if welcome.standing == Standing::Rewound {
             self.pull = None;

@@ -30,6 +30,11 @@ use crate::resident::fate_of;
 /// The ability to answer digests, as greetings name it.
 pub(crate) const FEATURE: &str = "digests";
 
+/// What clinics can do on a line beyond the least.
+pub(crate) fn features() -> Vec<String> {
+    [FEATURE, sync_protocol::FEATURE_PACKED].map(str::to_owned).to_vec()
+}
+
 impl Hub {
     /// Everything a clinic had is here: it may be asked whether both hold the same.
     pub(crate) fn may_ask(&mut self, clinic: ClinicId, now: Timestamp) {

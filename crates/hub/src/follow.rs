@@ -47,7 +47,7 @@ impl Hub {
             receipted: place.and_then(|place| place.proven()),
             cursor,
             scopes: vec![ScopeName::Site(self.config.clinic)],
-            features: vec![digests::FEATURE.to_owned()],
+            features: digests::features(),
             app: "gaitway".to_owned(),
             ask_verdicts: false,
         };

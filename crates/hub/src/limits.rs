@@ -47,8 +47,9 @@ pub const DAY_NOTES_MAX: usize = 200;
 pub const SNAPSHOT_EVERY_ENTRIES: u64 = 16;
 /// A clock further off than this is reported, in milliseconds.
 pub const CLOCK_NOTE_MS: i64 = 1_000;
-/// Bytes of bodies in one page that is asked of another clinic.
-pub const FOLLOWED_PAGE_BYTES: usize = 256 << 10;
+/// Bytes of bodies in one page that is asked of another clinic: what is lost of a page when the line is cut in it
+/// comes again, and at 30 kbit/s this much is on its way for some 9 s. One entry always fits.
+pub const FOLLOWED_PAGE_BYTES: usize = 32 << 10;
 /// Entries of another clinic's feed that wait to be taken; above it the line ends and they come again.
 pub const LINK_INBOX_MAX: usize = 16_384;
 /// How often another clinic is asked for the same changes of a document before the line ends.

@@ -73,11 +73,13 @@ impl Hub {
         {
             self.turn_away(oldest, ErrorCode::Busy, "this clinic has opened newer connections");
         }
+        let known = |feature: &String| hello.features.contains(feature);
+        let offered = digests::features().into_iter().filter(known).collect();
         let acceptance = Acceptance {
             tip: self.position(),
             standing,
             backup_covers_through: None,
-            features: vec![digests::FEATURE.to_owned()],
+            features: offered,
             scopes: vec![ScopeName::Site(clinic)],
         };
         let vault = &self.record.vault;

@@ -12,6 +12,7 @@ mod bytes_on_the_wire;
 mod codec_laws;
 mod credit;
 mod greeting;
+mod packed;
 mod pair;
 mod samples;
 mod trouble;

@@ -37,6 +37,8 @@ pub(crate) struct Pair {
     pub(crate) signs_with: SigningKey,
     pub(crate) standing: Standing,
     pub(crate) judges: bool,
+    /// What the clinic says that both sides will use.
+    pub(crate) features: Vec<String>,
     pub(crate) answers_pushes: bool,
     pub(crate) flights: Vec<Flight>,
     pub(crate) tablet_heard: Vec<TabletEvent>,
@@ -80,6 +82,7 @@ impl Pair {
             key,
             standing: Standing::Continues,
             judges: true,
+            features: Vec::new(),
             answers_pushes: true,
             flights: Vec::new(),
             tablet_heard: Vec::new(),
@@ -91,7 +94,15 @@ impl Pair {
 
     /// Greets and lets everything settle.
     pub(crate) fn open() -> Self {
-        let mut pair = Self::new();
+        Self::open_with(&[])
+    }
+
+    /// The same, with abilities that both sides have.
+    pub(crate) fn open_with(features: &[&str]) -> Self {
+        let features: Vec<String> = features.iter().map(|name| (*name).to_owned()).collect();
+        let mut pair =
+            Self::with(TabletConfig { features: features.clone(), ..tablet_config() }, server_config());
+        pair.features = features;
         pair.settle();
         assert!(
             matches!(pair.tablet_heard.first(), Some(TabletEvent::Welcomed(_))),
@@ -190,7 +201,7 @@ impl Pair {
             tip: self.tip(),
             standing: self.standing,
             backup_covers_through: None,
-            features: Vec::new(),
+            features: self.features.clone(),
             scopes: hello.scopes.clone(),
         };
         self.server.accept(self.now, acceptance);

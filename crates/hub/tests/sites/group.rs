@@ -286,7 +286,10 @@ impl Group {
     }
 
     fn hand_over(&mut self, wire: Wire, frame: &[u8]) {
-        let passed = self.hands.map(|hands| codec::encode(&hands(codec::decode(frame).unwrap())).unwrap());
+        let passed = self.hands.map(|hands| {
+            let message = codec::decode(&codec::unpack(frame).unwrap()).unwrap();
+            codec::encode(&hands(message)).unwrap()
+        });
         let frame = passed.as_deref().unwrap_or(frame);
         let Site { hub, store, entropy, .. } = &mut self.sites[wire.reader];
         hub.handle_followed(self.now, entropy, store, clinic_id(wire.server), frame);
