@@ -14,7 +14,6 @@ use session_note::schema::Kind;
 use tablet::Edit;
 use tokio::runtime::Runtime;
 
-use super::figures::progress;
 use super::stage::{PATIENCE, Stage, reach, text};
 use crate::api::SiteRow;
 use crate::demo::line::Line;
@@ -81,6 +80,7 @@ pub(super) fn play(
     dir: &Path,
     sizes: &[usize],
     runtime: &Runtime,
+    says: fn(&str),
 ) -> Result<Clinics, String> {
     crate::datadir::make_private_dir(dir).map_err(text)?;
     let mut pair = Pair::open(program, dir, runtime)?;
@@ -88,7 +88,7 @@ pub(super) fn play(
     let mut sizes = sizes.to_vec();
     sizes.sort_unstable();
     for notes in sizes {
-        progress(&format!("two clinics come to hold {notes} notes"));
+        says(&format!("two clinics come to hold {notes} notes"));
         pair.fill(notes)?;
         clinics.proofs.push(pair.prove()?);
         for (round, changed) in CHANGED.into_iter().filter(|changed| *changed <= notes).enumerate() {
