@@ -79,6 +79,12 @@ fn the_promises_hold_over_many_seeds() {
 }
 
 #[test]
+fn a_tablet_goes_on_showing_what_a_server_that_was_put_back_keeps_back_since() {
+    let outcome = run(Options { seed: 2_554, plant: None, told: false });
+    assert!(outcome.violation.is_none(), "{}", outcome.violation.unwrap());
+}
+
+#[test]
 fn a_seed_replays_exactly() {
     for seed in [3, 1_000_003] {
         let once = run(Options { seed, plant: None, told: false });

@@ -95,6 +95,34 @@ pub(crate) struct LoggedDocument {
     pub(crate) arrivals: BTreeMap<DeviceId, Arrival>,
 }
 
+impl LoggedDocument {
+    /// Whether these heads show everything that was admitted, and beside it only what is kept back: a server
+    /// that was put back to an older copy may keep back what it had admitted and shown before, and tablets
+    /// go on showing that until somebody decides.
+    pub(crate) fn is_shown_beside_what_is_held(
+        &self,
+        heads: &BTreeSet<ChangeHash>,
+        genesis: impl Fn(&ChangeHash) -> bool,
+    ) -> bool {
+        let mut shown = BTreeSet::new();
+        let mut next: Vec<ChangeHash> = heads.iter().copied().collect();
+        while let Some(hash) = next.pop() {
+            match self.changes.get(&hash) {
+                Some(change) if shown.insert(hash) => {
+                    next.extend(&change.submitted.candidate.sketch().deps);
+                }
+                None if !genesis(&hash) => return false,
+                _ => {}
+            }
+        }
+        self.changes.iter().all(|(hash, change)| match change.fate {
+            Fate::Admitted => shown.contains(hash),
+            Fate::Held => true,
+            Fate::Unjudged | Fate::Rejected => !shown.contains(hash),
+        })
+    }
+}
+
 /// The log as far as it was read.
 pub(crate) struct Log {
     vault: Vault,
