@@ -197,6 +197,10 @@ pub struct Sharing {
     pub home: ClinicId,
     /// The other clinics that treat the patient; empty takes the sharing back for what is written later.
     pub clinics: BTreeSet<ClinicId>,
+    /// Clinics that treated the patient before and do no more: what they wrote then is still part of the notes.
+    /// Filled in by the home's server.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub formerly: BTreeSet<ClinicId>,
 }
 
 /// A clinic's word that its charting of some days is complete: every tablet has brought what it had. It
@@ -225,12 +229,28 @@ impl DayClosed {
 }
 
 impl Sharing {
-    /// The clinics, other than `here`, that are to hold the patient's notes; nobody for a clinic that does not
-    /// treat the patient any more.
+    /// A patient of a home, treated at these clinics as well.
+    pub const fn new(patient: PatientId, home: ClinicId, clinics: BTreeSet<ClinicId>) -> Self {
+        Self { patient, home, clinics, formerly: BTreeSet::new() }
+    }
+
+    /// The clinics, other than `here`, that are to hold the patient's notes; nobody if `here` is not one of
+    /// those that treat the patient: what is written there later stays there.
     pub fn others(&self, here: ClinicId) -> BTreeSet<ClinicId> {
-        let mut all = self.clinics.clone();
-        all.insert(self.home);
-        if all.remove(&here) && !self.clinics.is_empty() { all } else { BTreeSet::new() }
+        if self.clinics.is_empty() || !self.is_treated_at(here) {
+            return BTreeSet::new();
+        }
+        self.clinics.iter().copied().chain([self.home]).filter(|clinic| *clinic != here).collect()
+    }
+
+    /// Whether a clinic treats the patient.
+    pub fn is_treated_at(&self, clinic: ClinicId) -> bool {
+        clinic == self.home || self.clinics.contains(&clinic)
+    }
+
+    /// Every clinic that treats the patient or ever did.
+    pub fn ever(&self) -> impl Iterator<Item = ClinicId> {
+        self.clinics.iter().chain(&self.formerly).copied().chain([self.home])
     }
 }
 

@@ -24,9 +24,13 @@ impl Hub {
         &mut self,
         entropy: &mut dyn Entropy,
         reader: &dyn StoreReader,
-        reference: Reference,
+        mut reference: Reference,
     ) -> Result<Ticket, HubError> {
         self.must_be_writable()?;
+        if let Reference::Sharing(sharing) = &mut reference {
+            // A clinic that enters now is given what others wrote who are out again.
+            sharing.formerly.extend(self.directory.formerly(sharing));
+        }
         check(&reference)?;
         self.check_shared(&reference)?;
         let mut names = vec![keys::references(&self.record.vault)];

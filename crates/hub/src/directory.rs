@@ -79,9 +79,14 @@ impl Directory {
         self.shared_ever.get(&patient).is_some_and(|clinics| clinics.contains(&clinic))
     }
 
+    /// The clinics that treated a patient once and do no more by what a sharing says.
+    pub(crate) fn formerly(&self, sharing: &Sharing) -> BTreeSet<ClinicId> {
+        let ever = self.shared_ever.get(&sharing.patient).into_iter().flatten().copied();
+        ever.filter(|clinic| !sharing.is_treated_at(*clinic)).collect()
+    }
+
     fn share(&mut self, sharing: Sharing) {
-        let ever = self.shared_ever.entry(sharing.patient).or_default();
-        ever.extend(sharing.clinics.iter().chain([&sharing.home]));
+        self.shared_ever.entry(sharing.patient).or_default().extend(sharing.ever());
         self.sharings.insert(sharing.patient, sharing);
     }
 
@@ -173,11 +178,14 @@ impl Directory {
         }
     }
 
-    /// A patient with everybody who treats them, at any clinic.
+    /// A patient with everybody who treats them, at any clinic that does so at this moment: the same people
+    /// wherever the sharing is known.
     pub(crate) fn with_every_team(&self, patient: PatientId) -> Option<Patient> {
         let mut patient = self.patients.get(&patient)?.clone();
-        let teams = self.abroad.values().filter_map(|of| of.teams.get(&patient.id));
-        patient.care_team.extend(teams.flatten());
+        let sharing = self.sharings.get(&patient.id).filter(|sharing| !sharing.clinics.is_empty());
+        let treats = |clinic: &ClinicId| sharing.is_some_and(|sharing| sharing.is_treated_at(*clinic));
+        let abroad = self.abroad.iter().filter(|(clinic, _)| treats(clinic));
+        patient.care_team.extend(abroad.filter_map(|(_, of)| of.teams.get(&patient.id)).flatten());
         Some(patient)
     }
 

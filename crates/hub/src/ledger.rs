@@ -67,8 +67,6 @@ pub(crate) struct Ledger {
     pub(crate) sites: BTreeSet<ClinicId>,
     /// And those that ever did.
     pub(crate) sites_ever: BTreeSet<ClinicId>,
-    /// When the first work on it came, and to which clinics; absent: this one.
-    begun: Option<(Timestamp, BTreeSet<Option<ClinicId>>)>,
     /// Changes that another clinic holds back and has not sent.
     held_abroad: BTreeSet<ChangeHash>,
     /// Tablets that brought others' work of it.
@@ -134,11 +132,6 @@ impl Ledger {
         let latest = self.arrivals.entry(work.device).or_insert_with(|| arrival.clone());
         if latest.received_at <= received_at {
             *latest = arrival;
-        }
-        match &mut self.begun {
-            Some((at, clinics)) if *at == received_at => _ = clinics.insert(work.origin),
-            Some((at, _)) if *at < received_at => {}
-            begun => *begun = Some((received_at, BTreeSet::from([work.origin]))),
         }
         let hashes = work.hashes.clone();
         self.note_replays(&work);
@@ -275,9 +268,15 @@ impl Ledger {
         }
     }
 
-    /// The clinic that received the first work on it; the smaller id of two that did at one moment.
+    /// The clinic where it was begun: it received what builds on nothing; the smaller id of several. Times of
+    /// arrival do not decide, for to a clinic that was put back work comes a second time.
     pub(crate) fn home(&self, here: ClinicId) -> ClinicId {
-        self.begun.as_ref().and_then(|(_, at)| at.iter().map(|at| at.unwrap_or(here)).min()).unwrap_or(here)
+        let builds_on_nothing = |known: &&Known| {
+            known.fate == Fate::Admitted && known.deps.iter().all(|dep| self.genesis.as_ref() == Some(dep))
+        };
+        let work = |known: &Known| known.seq.and_then(|seq| self.works.get(&seq));
+        let begun = self.changes.values().filter(builds_on_nothing).filter_map(work);
+        begun.map(|work| work.origin.unwrap_or(here)).min().unwrap_or(here)
     }
 
     /// Notes which other clinics hold it from here on.

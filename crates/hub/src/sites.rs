@@ -238,7 +238,7 @@ impl Hub {
             | Reference::Peer(_)
             | Reference::DayClosed(_) => true,
             Reference::Sharing(sharing) => {
-                sharing.home == self.config.clinic || sharing.others(self.config.clinic).contains(&clinic)
+                sharing.home == self.config.clinic || sharing.ever().any(|known| known == clinic)
             }
             // The file is told by the clinic that keeps it.
             Reference::Patient(patient) => shares(patient.id),

@@ -100,6 +100,7 @@ impl Hub {
             self.tell_tablets(entropy, patient.id)?;
         }
         if let Some(patient) = moved {
+            self.tell_team_again(entropy, patient)?;
             self.replace_patient(entropy, reader, patient)?;
             let members = self.members(reader, keys::patient(&self.record.vault, patient))?;
             self.stale.extend(members);
@@ -110,6 +111,20 @@ impl Hub {
         if closed {
             self.touch_shared(reader)?;
         }
+        Ok(())
+    }
+
+    /// Who treats a shared patient here, told again behind the sharing: clinics that enter by it have not heard it.
+    fn tell_team_again(&mut self, entropy: &mut dyn Entropy, patient: PatientId) -> Result<(), Trouble> {
+        let shared = !self.directory.sites_of(self.config.clinic, Some(patient)).is_empty();
+        let Some(patient) = self.directory.patients.get(&patient).filter(|_| shared).cloned() else {
+            return Ok(());
+        };
+        let reference = Reference::Patient(patient);
+        let mut names = vec![keys::references(&self.record.vault)];
+        names.extend(self.audience(&reference));
+        let entry = self.seal_own(entropy, names, &reference)?;
+        self.push_entry(None, entry, Vec::new());
         Ok(())
     }
 

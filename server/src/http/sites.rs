@@ -126,7 +126,7 @@ async fn share(
             if clinics.contains(&home) {
                 return Err(HubError::Refused("this clinic keeps the file; name the other ones".to_owned()));
             }
-            let sharing = Reference::Sharing(Sharing { patient, home, clinics });
+            let sharing = Reference::Sharing(Sharing::new(patient, home, clinics));
             Ok((desk.hub.put_reference(desk.entropy, desk.reader, sharing)?, ()))
         })
         .await?;

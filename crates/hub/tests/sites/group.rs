@@ -247,7 +247,7 @@ impl Group {
 
     pub(crate) fn share(&mut self, with: &[usize]) {
         let clinics = with.iter().map(|site| clinic_id(*site)).collect();
-        self.sites[0].put(Reference::Sharing(Sharing { patient: PATIENT, home: clinic_id(0), clinics }));
+        self.sites[0].put(Reference::Sharing(Sharing::new(PATIENT, clinic_id(0), clinics)));
         self.run();
     }
 

@@ -32,6 +32,7 @@ use sync_protocol::{DocumentKind, Priority, TabletConfig, TabletEvent, TabletSes
 mod digests;
 mod ended;
 mod group;
+mod sharing;
 mod tablet;
 mod trust;
 mod weather;

@@ -60,7 +60,7 @@ fn a_clinic_cannot_make_itself_the_keeper_of_another_clinics_patient() {
     // The second clinic has learned the patient's id somehow, and says that the file is its own.
     group.sites[1].put(Reference::Patient(Patient { name: "Another Name".into(), ..patient(&[]) }));
     let (home, clinics) = (clinic_id(1), [clinic_id(0)].into());
-    group.sites[1].put(Reference::Sharing(Sharing { patient: PATIENT, home, clinics }));
+    group.sites[1].put(Reference::Sharing(Sharing::new(PATIENT, home, clinics)));
     group.run();
     let known = &group.sites[0].hub.directory().patients[&PATIENT];
     assert_eq!(known.name, "Fictional Patient");
@@ -76,7 +76,7 @@ fn work_in_the_note_of_a_patient_who_was_never_shared_is_not_taken_in() {
     group.sites[1].put(Reference::Patient(patient(&[therapist(1)])));
     b.does(&mut group, &open_visit(1));
     let (home, clinics) = (clinic_id(1), [clinic_id(0)].into());
-    group.sites[1].put(Reference::Sharing(Sharing { patient: PATIENT, home, clinics }));
+    group.sites[1].put(Reference::Sharing(Sharing::new(PATIENT, home, clinics)));
     group.run();
     assert_eq!(group.heads(VISIT)[0], None);
     let status = group.sites[0].status();
