@@ -45,6 +45,8 @@ pub struct Config {
     pub documents_resident_max: usize,
     /// A directory of rule files that take the place of built-in ones of the same name.
     pub rules: Option<PathBuf>,
+    /// Bytes a day that may pass over a line this server opens to another clinic.
+    pub clinic_line_bytes_a_day: Option<u64>,
 }
 
 impl Default for Config {
@@ -57,13 +59,22 @@ impl Default for Config {
             connections_max: limits::CONNECTIONS,
             documents_resident_max: limits::DOCUMENTS_RESIDENT,
             rules: None,
+            clinic_line_bytes_a_day: None,
         }
     }
 }
 
 /// Every key, as it is written in the file. In the environment it is `GAITWAY_` and the key in capitals.
-pub const KEYS: [&str; 7] =
-    ["listen", "behind_tls_proxy", "log_format", "log", "connections_max", "documents_resident_max", "rules"];
+pub const KEYS: [&str; 8] = [
+    "listen",
+    "behind_tls_proxy",
+    "log_format",
+    "log",
+    "connections_max",
+    "documents_resident_max",
+    "rules",
+    "clinic_line_megabytes_a_day",
+];
 
 /// Variables of the environment that are no keys of the file.
 const OTHER_VARIABLES: [&str; 5] =
@@ -90,6 +101,10 @@ pub const TEMPLATE: &str = "\
 
 # A directory of rule files that take the place of built-in ones of the same name.
 # rules = \"/etc/gaitway/rules\"
+
+# Where a line to another clinic is paid by the byte: megabytes that may pass over it in a day, both ways
+# together. What does not pass waits for the next day; not set, everything passes.
+# clinic_line_megabytes_a_day = 50
 ";
 
 impl Config {
@@ -116,7 +131,9 @@ impl Config {
         for (key, value) in table {
             let text = match value {
                 toml::Value::String(text) => text,
-                toml::Value::Integer(_) | toml::Value::Boolean(_) => value.to_string(),
+                toml::Value::Integer(_) | toml::Value::Float(_) | toml::Value::Boolean(_) => {
+                    value.to_string()
+                }
                 _ => {
                     return Err(wrong(format!("in {name}, `{key}` must be a text, a number, true or false")));
                 }
@@ -177,6 +194,12 @@ impl Config {
                     count(value).ok_or_else(|| is_no("a number from 1 to 100000"))?;
             }
             "rules" => self.rules = Some(PathBuf::from(value)),
+            "clinic_line_megabytes_a_day" => {
+                let megabytes: Option<f64> =
+                    value.parse().ok().filter(|count| (0.01..=100_000.0).contains(count));
+                let megabytes = megabytes.ok_or_else(|| is_no("a number from 0.01 to 100000"))?;
+                self.clinic_line_bytes_a_day = Some((megabytes * 1e6) as u64);
+            }
             _ => return Err(wrong(format!("`{key}` is no setting{}", did_you_mean(key, KEYS)))),
         }
         Ok(())

@@ -23,6 +23,7 @@ pub mod judge;
 pub mod limits;
 pub mod load;
 pub mod logging;
+mod metered;
 mod nearest;
 pub mod opening;
 pub mod pages;

@@ -112,7 +112,7 @@ async fn run(
     announce(data, address);
     let (stopping, stop_seen) = watch::channel(false);
     let places = Arc::new(Semaphore::new(config.connections_max));
-    let calls = tokio::spawn(sites::call_all(app.driver.clone(), app.clinic));
+    let calls = tokio::spawn(sites::call_all(app.driver.clone(), app.clinic, config.clinic_line_bytes_a_day));
     let router = http::router(app);
     let died = tokio::select! {
         () = accept(&listener, &places, &stop_seen, &router) => false,

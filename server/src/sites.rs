@@ -2,6 +2,7 @@
 //! frame and never gives up; a line that cannot be had is tried again, later each time.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chart::ids::ClinicId;
@@ -12,11 +13,14 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 use crate::driver::{Driver, Next, Outgoing};
+use crate::edge::now;
 use crate::limits;
+use crate::metered::Meter;
 use crate::tablet::address::ServerAddress;
 
 /// Calls for ever; ends when the driver does.
-pub(crate) async fn call_all(driver: Driver, here: ClinicId) {
+pub(crate) async fn call_all(driver: Driver, here: ClinicId, bytes_a_day: Option<u64>) {
+    let meter = Arc::new(Meter::new(bytes_a_day));
     let mut calls: BTreeMap<ClinicId, tokio::task::JoinHandle<()>> = BTreeMap::new();
     let mut looks = interval(limits::LOOK_FOR_CLINICS_EVERY);
     loop {
@@ -25,15 +29,15 @@ pub(crate) async fn call_all(driver: Driver, here: ClinicId) {
         let Ok(peers) = driver.ask(|desk| desk.hub.directory().peers.clone()).await else { return };
         let open = peers.into_values().filter(|peer| peer.ended_at.is_none());
         for (clinic, address) in open.filter_map(|peer| Some((peer.clinic, peer.address?))) {
-            calls
-                .entry(clinic)
-                .or_insert_with(|| tokio::spawn(keep_calling(driver.clone(), here, clinic, address)));
+            calls.entry(clinic).or_insert_with(|| {
+                tokio::spawn(keep_calling(driver.clone(), here, clinic, address, Arc::clone(&meter)))
+            });
         }
     }
 }
 
 /// Keeps one line open until the pairing ends.
-async fn keep_calling(driver: Driver, here: ClinicId, clinic: ClinicId, address: String) {
+async fn keep_calling(driver: Driver, here: ClinicId, clinic: ClinicId, address: String, meter: Arc<Meter>) {
     let Ok(server) = ServerAddress::parse(&address) else {
         tracing::warn!(%clinic, "the address of a clinic cannot be read");
         return;
@@ -41,8 +45,16 @@ async fn keep_calling(driver: Driver, here: ClinicId, clinic: ClinicId, address:
     let mut pause = limits::CALL_AGAIN_AFTER;
     loop {
         let began = Instant::now();
-        match call(&driver, here, clinic, &server).await {
+        match call(&driver, here, clinic, &server, &meter).await {
             Call::Ended => {}
+            Call::Spent => {
+                let sentence = meter.sentence();
+                let told = driver.ask(move |desk| desk.hub.line_rests(clinic, sentence)).await;
+                if told.is_err() {
+                    return;
+                }
+                tokio::time::sleep(limits::LOOK_FOR_CLINICS_EVERY).await;
+            }
             Call::NotPaired => return,
             Call::Failed(reason) => tracing::debug!(%clinic, reason, "a clinic cannot be reached"),
         }
@@ -61,11 +73,26 @@ enum Call {
     Ended,
     /// This clinic is no longer paired with that one.
     NotPaired,
+    /// What may pass today has passed.
+    Spent,
     /// It could not be had.
     Failed(String),
 }
 
-async fn call(driver: &Driver, here: ClinicId, clinic: ClinicId, server: &ServerAddress) -> Call {
+async fn call(
+    driver: &Driver,
+    here: ClinicId,
+    clinic: ClinicId,
+    server: &ServerAddress,
+    meter: &Meter,
+) -> Call {
+    let offset =
+        driver.ask(|desk| desk.hub.directory().settings.as_ref().map(|own| own.utc_offset_minutes)).await;
+    let Ok(offset) = offset else { return Call::Ended };
+    let passes = |bytes| meter.count(clinic, now().clock_time(offset.unwrap_or(0)).local_date(), bytes);
+    if !passes(0) {
+        return Call::Spent;
+    }
     let config = WebSocketConfig::default()
         .max_message_size(Some(limits::LINE_FRAME_BYTES))
         .max_frame_size(Some(limits::LINE_FRAME_BYTES));
@@ -84,7 +111,10 @@ async fn call(driver: &Driver, here: ClinicId, clinic: ClinicId, server: &Server
     let reading = async {
         while let Some(message) = stream.next().await {
             let taken = match message {
-                Ok(Message::Binary(frame)) => driver.frame(connection, frame.into()).await,
+                Ok(Message::Binary(frame)) => {
+                    let passes = passes(frame.len());
+                    driver.frame(connection, frame.into()).await && passes
+                }
                 Ok(Message::Close(_)) | Err(_) => return,
                 Ok(_) => driver.heard(connection).await,
             };
@@ -95,17 +125,21 @@ async fn call(driver: &Driver, here: ClinicId, clinic: ClinicId, server: &Server
     };
     tokio::select! {
         () = reading => {}
-        () = write(&mut sink, &mut outgoing) => {}
+        () = write(&mut sink, &mut outgoing, &passes) => {}
     }
     driver.disconnect(connection).await;
     tracing::info!(%clinic, "a line to a clinic has ended");
-    Call::Ended
+    if passes(0) { Call::Ended } else { Call::Spent }
 }
 
 /// How long a line may take to stand.
 const CONNECT_TIME: Duration = Duration::from_secs(20);
 
-async fn write(sink: &mut (impl futures_util::Sink<Message> + Unpin), outgoing: &mut Outgoing) {
+async fn write(
+    sink: &mut (impl futures_util::Sink<Message> + Unpin),
+    outgoing: &mut Outgoing,
+    passes: &impl Fn(usize) -> bool,
+) {
     let mut pings = interval(limits::PING_EVERY);
     pings.reset();
     loop {
@@ -123,7 +157,7 @@ async fn write(sink: &mut (impl futures_util::Sink<Message> + Unpin), outgoing: 
         if bytes > 0 {
             outgoing.left(bytes);
         }
-        if !matches!(sent, Ok(Ok(()))) {
+        if !matches!(sent, Ok(Ok(()))) || !passes(bytes) {
             return;
         }
     }

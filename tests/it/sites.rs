@@ -3,6 +3,8 @@
 
 #[path = "sites/day.rs"]
 mod day;
+#[path = "sites/metered.rs"]
+mod metered;
 #[path = "sites/rollback.rs"]
 mod rollback;
 

@@ -23,7 +23,7 @@ use crate::hub::Hub;
 use crate::keys;
 use crate::ledger::Fate;
 use crate::limits::{BEHIND_ENTRIES_MAX, DIGEST_EVERY_MS, DIGEST_GAP_MS, DIGEST_KEPT_EVERY, DIGEST_STEP};
-use crate::links::{Converging, OwnDigest};
+use crate::links::{Behind, Converging, OwnDigest};
 use crate::record::RecordError;
 use crate::resident::fate_of;
 
@@ -190,22 +190,42 @@ impl Hub {
         clinic: ClinicId,
         after: u64,
     ) -> Result<u64, RecordError> {
+        let mut behind = Behind { after, through: after, notes: BTreeSet::new() };
+        self.count_behind(reader, clinic, &mut behind)?;
+        Ok(behind.notes.len() as u64)
+    }
+
+    /// How many notes of this clinic another has not taken, as far as it has ever said what it took. Asked again
+    /// it looks only at what is new; of very many it may say fewer at first.
+    pub(crate) fn notes_behind(&mut self, reader: &dyn StoreReader, clinic: ClinicId) -> Option<u64> {
+        self.kept_digest(reader, clinic);
+        let converging = self.lines.converging.get_mut(&clinic)?;
+        let told = converging.told?;
+        let mut behind = std::mem::take(&mut converging.behind);
+        if behind.after != told {
+            behind = Behind { after: told, through: told, notes: BTreeSet::new() };
+        }
+        self.count_behind(reader, clinic, &mut behind).ok()?;
+        let notes = behind.notes.len() as u64;
+        self.lines.converging.get_mut(&clinic)?.behind = behind;
+        Some(notes)
+    }
+
+    fn count_behind(
+        &self,
+        reader: &dyn StoreReader,
+        clinic: ClinicId,
+        behind: &mut Behind,
+    ) -> Result<(), RecordError> {
         let name = keys::scope(&self.record.vault, Scope::Site(clinic));
-        let mut notes: BTreeSet<DocumentId> = BTreeSet::new();
-        for seq in reader.find(name, after, BEHIND_ENTRIES_MAX)? {
+        for seq in reader.find(name, behind.through, BEHIND_ENTRIES_MAX)? {
+            behind.through = seq;
             let Some(opened) = self.record.open(reader, seq)? else { continue };
             let its_own = matches!(&opened.head, Some(Head::Verdict(verdict))
                 if verdict.origin.is_some_and(|origin| *origin.clinic == *clinic.as_bytes()));
-            notes.extend(opened.document.filter(|_| !its_own));
+            behind.notes.extend(opened.document.filter(|_| !its_own));
         }
-        Ok(notes.len() as u64)
-    }
-
-    /// How many notes of this clinic another has not taken, as far as it has ever said what it took.
-    pub(crate) fn notes_behind(&mut self, reader: &dyn StoreReader, clinic: ClinicId) -> Option<u64> {
-        self.kept_digest(reader, clinic);
-        let told = self.lines.converging.get(&clinic)?.told?;
-        self.notes_after(reader, clinic, told).ok()
+        Ok(())
     }
 
     /// Brings the sum of what is shared with a clinic nearer to the record's end; whether it is there.

@@ -103,6 +103,11 @@ impl Hub {
         }
     }
 
+    /// No line to a clinic is opened for a while; one sentence says why.
+    pub fn line_rests(&mut self, clinic: ClinicId, sentence: String) {
+        self.lines.followed.entry(clinic).or_default().trouble = Some(sentence);
+    }
+
     pub(crate) fn unfollow(&mut self, clinic: ClinicId) {
         self.lines.links.remove(&clinic);
         self.lines.converging.entry(clinic).or_default().line_lost();

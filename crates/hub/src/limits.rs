@@ -63,7 +63,7 @@ pub const DIGEST_EVERY_MS: i64 = 15 * 60_000;
 pub const DIGEST_STEP: usize = 64;
 /// Entries after which the sum of a scope is kept anew.
 pub const DIGEST_KEPT_EVERY: u64 = 1_024;
-/// Entries looked at to say by how many notes a clinic is behind; with more it is behind by at least so many.
+/// Entries looked at in one go to say by how many notes a clinic is behind.
 pub const BEHIND_ENTRIES_MAX: usize = 4_096;
 /// Patients that one act may hand over.
 pub const TRANSFER_PATIENTS_MAX: usize = 1_000;

@@ -139,6 +139,14 @@ pub(crate) struct OwnDigest {
     pub(crate) ranges: Ranges,
 }
 
+/// The notes of this clinic's feed for another behind a place, as far as they were counted.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Behind {
+    pub(crate) after: u64,
+    pub(crate) through: u64,
+    pub(crate) notes: BTreeSet<DocumentId>,
+}
+
 /// What is known of whether a clinic holds the same as this one.
 #[derive(Debug, Default)]
 pub(crate) struct Converging {
@@ -162,6 +170,8 @@ pub(crate) struct Converging {
     pub(crate) ask_at: Option<Timestamp>,
     /// How far it has taken this clinic's feed, as it last said.
     pub(crate) told: Option<u64>,
+    /// The notes that lie behind that.
+    pub(crate) behind: Behind,
     /// How many of its notes were still to come when it last answered.
     pub(crate) coming: Option<u64>,
     /// Notes that differ, while they are counted.

@@ -55,6 +55,25 @@ pub(super) struct Proof {
     pub(super) bytes: u64,
 }
 
+impl CatchUp {
+    /// As a line for people.
+    pub(super) fn line(&self) -> String {
+        let Self { notes, changed, bytes, ms, cpu_ms } = self;
+        format!(
+            "Clinics that hold {notes} notes, {changed} changed while the line was cut: {bytes} bytes, {ms:.0} ms, \
+             {cpu_ms:.0} ms CPU of both"
+        )
+    }
+}
+
+impl Proof {
+    /// As a line for people.
+    pub(super) fn line(&self) -> String {
+        let Self { notes, frames, bytes } = self;
+        format!("Clinics that hold the same {notes} notes prove it in {frames} frames, {bytes} bytes")
+    }
+}
+
 /// Everything of one run.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct Clinics {
@@ -90,9 +109,13 @@ pub(super) fn play(
     for notes in sizes {
         says(&format!("two clinics come to hold {notes} notes"));
         pair.fill(notes)?;
-        clinics.proofs.push(pair.prove()?);
+        let proof = pair.prove()?;
+        says(&proof.line());
+        clinics.proofs.push(proof);
         for (round, changed) in CHANGED.into_iter().filter(|changed| *changed <= notes).enumerate() {
-            clinics.catching_up.push(pair.catch_up(changed, round)?);
+            let one = pair.catch_up(changed, round)?;
+            says(&one.line());
+            clinics.catching_up.push(one);
         }
     }
     let Pair { home, away, writer, .. } = pair;

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use super::clinics::Clinics;
+use super::clinics::{CatchUp, Clinics, Proof};
 use super::floor::Floor;
 use super::heavy::Beside;
 use super::held::Reconnect;
@@ -145,18 +145,8 @@ impl Figures {
     }
 
     fn clinic_lines(&self, lines: &mut Vec<String>) {
-        for proof in &self.clinics.proofs {
-            lines.push(format!(
-                "Clinics that hold the same {} notes prove it in {} frames, {} bytes",
-                proof.notes, proof.frames, proof.bytes,
-            ));
-        }
-        for one in &self.clinics.catching_up {
-            lines.push(format!(
-                "Clinics that hold {} notes, {} changed while the line was cut: {} bytes, {:.0} ms, {:.0} ms CPU of both",
-                one.notes, one.changed, one.bytes, one.ms, one.cpu_ms,
-            ));
-        }
+        lines.extend(self.clinics.proofs.iter().map(Proof::line));
+        lines.extend(self.clinics.catching_up.iter().map(CatchUp::line));
     }
 
     fn reconnect_lines(&self, lines: &mut Vec<String>) {
