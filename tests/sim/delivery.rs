@@ -9,7 +9,7 @@ use tablet::Event;
 
 use crate::clinic;
 use crate::machine;
-use crate::net::{Way, Wire};
+use crate::net::{End, Way, Wire};
 use crate::plant::Plant;
 use crate::server;
 use crate::tamper;
@@ -24,8 +24,11 @@ impl World {
         };
         let clock = machine.clock(now);
         let Some(app) = &mut machine.tablet else { return Ok(()) };
-        let hub = self.server.hub.as_mut().filter(|_| machine.in_reach && machine.wire.is_none());
-        let Some(hub) = hub else {
+        let site = machine.site;
+        let server = self.servers.get_mut(site).filter(|_| machine.in_reach && machine.wire.is_none());
+        let run = server.as_ref().map_or(0, |server| server.run);
+        let hub = server.and_then(|server| Some((server.hub.as_mut()?, &mut server.wires)));
+        let Some((hub, wires)) = hub else {
             if machine.wire.is_none() {
                 app.disconnected(clock, &mut self.dice);
             }
@@ -34,13 +37,13 @@ impl World {
         let connection = hub.connect(Timestamp::from_unix_ms(now), &mut self.dice);
         let wire = self.next_wire;
         self.next_wire += 1;
-        self.wires.insert(wire, Wire::new(tablet, self.server.run, connection));
-        self.server.wires.insert(connection, wire);
+        self.wires.insert(wire, Wire::new(End::Tablet(tablet), End::Server { site, run, connection }));
+        wires.insert(connection, wire);
         machine.wire = Some(wire);
         app.connected(clock, &machine.disk);
         self.trace.line(now, format_args!("tablet {tablet} connected by wire {wire}"));
         self.tend(tablet)?;
-        self.tend_server()
+        self.tend_server(site)
     }
 
     pub(crate) fn arrive(&mut self, wire: u64, way: Way) -> Result<(), Violation> {
@@ -52,17 +55,20 @@ impl World {
             return Ok(());
         }
         let Some(frame) = known.arrive(way) else { return Ok(()) };
-        let (tablet, connection) = (known.tablet, known.connection);
+        let (end, open) = known.end(way);
         self.trace.bytes(&frame);
-        match way {
-            Way::Up if known.server_open => {
-                let Some(hub) = &mut self.server.hub else { return Ok(()) };
-                let at = Timestamp::from_unix_ms(now);
-                hub.handle_frame(at, &mut self.dice, &self.server.disk, connection, &frame);
+        match end {
+            _ if !open => Ok(()),
+            End::Server { site, connection, .. } => {
+                self.check_thrift(wire, way, &frame)?;
+                let Some(server) = self.servers.get_mut(site).filter(|server| server.hub.is_some()) else {
+                    return Ok(());
+                };
+                server.take(now, &mut self.dice, connection, &frame);
                 self.framed(wire, &frame);
-                self.tend_server()
+                self.tend_server(site)
             }
-            Way::Down if known.tablet_open => {
+            End::Tablet(tablet) => {
                 let Some(machine) = self.tablets.get_mut(tablet) else { return Ok(()) };
                 let clock = machine.clock(now);
                 let Some(app) = &mut machine.tablet else { return Ok(()) };
@@ -70,15 +76,16 @@ impl World {
                 self.framed(wire, &frame);
                 self.tend(tablet)
             }
-            Way::Up | Way::Down => Ok(()),
         }
     }
 
     fn framed(&mut self, wire: u64, frame: &[u8]) {
         self.tally.frames += 1;
         self.last_frame_at = self.now;
+        let line = self.wires.get(&wire).is_some_and(|known| known.near.site().is_some());
+        let bare = if line { frame.get(1..).unwrap_or_default() } else { frame };
         if self.options.told
-            && let Ok(message) = sync_protocol::codec::decode(frame)
+            && let Some(message) = tamper::message(bare)
         {
             let (name, len) = (message.name(), frame.len());
             self.trace.aside(
@@ -88,33 +95,35 @@ impl World {
         }
     }
 
-    pub(crate) fn tablet_hears(&mut self, wire: u64) -> Result<(), Violation> {
-        let Some(known) = self.wires.get_mut(&wire).filter(|known| known.tablet_open) else { return Ok(()) };
-        known.tablet_open = false;
-        let tablet = known.tablet;
-        let now = self.now;
-        let Some(machine) = self.tablets.get_mut(tablet) else { return Ok(()) };
-        if machine.wire != Some(wire) {
+    /// Whoever gets what goes this way hears that the connection is gone.
+    pub(crate) fn hears_the_end(&mut self, wire: u64, way: Way) -> Result<(), Violation> {
+        let Some(known) = self.wires.get_mut(&wire) else { return Ok(()) };
+        let (end, open) = known.end(way);
+        if !open {
             return Ok(());
         }
-        machine.wire = None;
-        let clock = machine.clock(now);
-        if let Some(app) = &mut machine.tablet {
-            app.disconnected(clock, &mut self.dice);
+        known.close(way);
+        let now = self.now;
+        match end {
+            End::Tablet(tablet) => {
+                let Some(machine) = self.tablets.get_mut(tablet) else { return Ok(()) };
+                if machine.wire != Some(wire) {
+                    return Ok(());
+                }
+                machine.wire = None;
+                let clock = machine.clock(now);
+                if let Some(app) = &mut machine.tablet {
+                    app.disconnected(clock, &mut self.dice);
+                }
+                self.tend(tablet)
+            }
+            End::Server { site, connection, run } => {
+                if let Some(server) = self.servers.get_mut(site).filter(|server| server.run == run) {
+                    server.lost(connection);
+                }
+                self.tend_server(site)
+            }
         }
-        self.tend(tablet)
-    }
-
-    pub(crate) fn server_hears(&mut self, wire: u64) -> Result<(), Violation> {
-        let Some(known) = self.wires.get_mut(&wire).filter(|known| known.server_open) else { return Ok(()) };
-        known.server_open = false;
-        let connection = known.connection;
-        if self.server.wires.remove(&connection).is_some()
-            && let Some(hub) = &mut self.server.hub
-        {
-            hub.disconnect(connection);
-        }
-        self.tend_server()
     }
 
     pub(crate) fn tablet_wakes(&mut self, tablet: usize, run: u32) -> Result<(), Violation> {
@@ -133,38 +142,34 @@ impl World {
         self.tend(tablet)
     }
 
-    pub(crate) fn server_written(&mut self, run: u32) -> Result<(), Violation> {
-        if self.server.run != run {
+    pub(crate) fn server_written(&mut self, site: usize, run: u32) -> Result<(), Violation> {
+        let Some(server) = self.servers.get_mut(site).filter(|server| server.run == run) else {
             return Ok(());
-        }
-        if let Some(server::Wish::Restart) = self.server.written() {
-            self.trace.line(self.now, format_args!("the server's disk failed"));
+        };
+        if let Some(server::Wish::Restart) = server.written() {
+            self.trace.line(self.now, format_args!("the disk of server {site} failed"));
             let wait = self.dice.ms(0, 3_000);
-            self.after(wait, Due::ServerFails { run });
+            self.after(wait, Due::ServerFails { site, run });
         }
-        self.tend_server()
+        self.tend_server(site)
     }
 
-    /// Does what the server wants.
-    pub(crate) fn tend_server(&mut self) -> Result<(), Violation> {
-        let run = self.server.run;
-        for wish in self.server.turn(self.now, &mut self.dice) {
+    /// Does what a server wants.
+    pub(crate) fn tend_server(&mut self, site: usize) -> Result<(), Violation> {
+        let Some(server) = self.servers.get_mut(site) else { return Ok(()) };
+        let run = server.run;
+        for wish in server.turn(self.now, &mut self.dice) {
             match wish {
-                server::Wish::Written(ms) => self.after(ms, Due::ServerWritten { run }),
-                server::Wish::Judged(ms) => self.after(ms, Due::ServerJudged { run }),
-                server::Wish::Send(connection, frame) => self.send_down(connection, frame),
-                server::Wish::Close(connection) => {
-                    let Some(wire) = self.server.wires.remove(&connection) else { continue };
-                    let Some(known) = self.wires.get_mut(&wire) else { continue };
-                    known.server_open = false;
-                    let wait = known.clear_at(Way::Down) + 1 - self.now;
-                    self.after(wait, Due::TabletHears { wire });
-                }
+                server::Wish::Written(ms) => self.after(ms, Due::ServerWritten { site, run }),
+                server::Wish::Judged(ms) => self.after(ms, Due::ServerJudged { site, run }),
+                server::Wish::Send(connection, frame) => self.send_from(site, connection, frame)?,
+                server::Wish::Close(connection) => self.close_from(site, connection),
                 server::Wish::Again(ms) => {
                     let at = self.now + ms;
-                    if self.turn_at.is_none_or(|planned| planned > at || planned < self.now) {
-                        self.turn_at = Some(at);
-                        self.after(ms, Due::ServerTurns { run });
+                    let Some(server) = self.servers.get_mut(site) else { continue };
+                    if server.turn_at.is_none_or(|planned| planned > at || planned < self.now) {
+                        server.turn_at = Some(at);
+                        self.after(ms, Due::ServerTurns { site, run });
                     }
                 }
                 server::Wish::Restart => {}
@@ -173,13 +178,51 @@ impl World {
         Ok(())
     }
 
-    fn send_down(&mut self, connection: ConnectionId, frame: Vec<u8>) {
-        let Some(wire) = self.server.wires.get(&connection).copied() else { return };
-        let frame = match self.options.plant {
-            Some(Plant::EnteredLost) => tamper::without_entered(frame),
-            _ => frame,
+    /// A server ends a connection: the other side hears of it when everything that was sent has arrived.
+    fn close_from(&mut self, site: usize, connection: ConnectionId) {
+        let server = self.servers.get_mut(site);
+        let Some(wire) = server.and_then(|server| server.wires.remove(&connection)) else { return };
+        let Some(known) = self.wires.get_mut(&wire) else { return };
+        let way = known.way_from(site, connection);
+        let back = if way == Way::Down { Way::Up } else { Way::Down };
+        known.close(back);
+        let wait = known.clear_at(way) + 1 - self.now;
+        self.after(wait, Due::HearsTheEnd { wire, way });
+    }
+
+    fn send_from(&mut self, site: usize, connection: ConnectionId, frame: Vec<u8>) -> Result<(), Violation> {
+        let Some(server) = self.servers.get_mut(site) else { return Ok(()) };
+        let Some(wire) = server.wires.get(&connection).copied() else { return Ok(()) };
+        let Some(way) = self.wires.get(&wire).map(|known| known.way_from(site, connection)) else {
+            return Ok(());
         };
-        self.put_on(wire, Way::Down, frame);
+        let frame = self.tampered(wire, way, site, frame)?;
+        self.put_on(wire, way, frame);
+        Ok(())
+    }
+
+    /// A frame of a server as it leaves, with the bug that is planted.
+    fn tampered(&mut self, wire: u64, way: Way, site: usize, frame: Vec<u8>) -> Result<Vec<u8>, Violation> {
+        let Some(plant) = self.options.plant else { return Ok(frame) };
+        let other = self.wires.get(&wire).and_then(|known| known.end(way).0.site());
+        match (plant, other) {
+            (Plant::EnteredLost, None) => Ok(tamper::without_entered(frame)),
+            (Plant::EntrySkipped, Some(_)) => Ok(tamper::on_a_line(frame, tamper::without_entered)),
+            (Plant::ForwardedTwice, Some(_)) => {
+                let Some(server) = self.servers.get_mut(site) else { return Ok(frame) };
+                server.follow_log()?;
+                Ok(tamper::on_a_line(frame, |frame| tamper::with_bodies(frame, &server.log)))
+            }
+            (Plant::JudgedAgain, Some(other)) => {
+                let Some(reader) = self.servers.get_mut(other).filter(|reader| reader.hub.is_some()) else {
+                    return Ok(frame);
+                };
+                reader.follow_log()?;
+                let key = clinic::site_key(site);
+                Ok(tamper::on_a_line(frame, |frame| tamper::judged_again(frame, &key, &reader.log)))
+            }
+            _ => Ok(frame),
+        }
     }
 
     fn put_on(&mut self, wire: u64, way: Way, frame: Vec<u8>) {
@@ -206,9 +249,10 @@ impl World {
     }
 
     fn send_up(&mut self, tablet: usize, frame: Vec<u8>) {
-        let Some(wire) = self.tablets.get(tablet).and_then(|machine| machine.wire) else { return };
+        let Some(machine) = self.tablets.get(tablet) else { return };
+        let (Some(wire), Some(server)) = (machine.wire, self.servers.get(machine.site)) else { return };
         if self.options.plant == Some(Plant::ForgedReceipt)
-            && let Some(receipt) = tamper::receipt_for(&frame, &self.server.disk)
+            && let Some(receipt) = tamper::receipt_for(&frame, &server.disk)
             && self.dice.chance(1, 3)
         {
             return self.put_on(wire, Way::Down, receipt);
@@ -229,7 +273,9 @@ impl World {
 
     fn told(&mut self, tablet: usize, event: Event) -> Result<(), Violation> {
         self.trace.line(self.now, format_args!("tablet {tablet}: {event:?}"));
-        let Some(run) = self.tablets.get(tablet).map(|machine| machine.run) else { return Ok(()) };
+        let Some(machine) = self.tablets.get(tablet) else { return Ok(()) };
+        let (site, run) = (machine.site, machine.run);
+        let rewound = self.servers.get(site).is_some_and(|server| server.rewound);
         match event {
             Event::Saved { ticket, change, .. } => self.model.saved(tablet, run, ticket, change),
             Event::NotSaved { .. } => {
@@ -245,19 +291,24 @@ impl World {
                 if let Some(wire) = wire {
                     let clear = self.wires.get(&wire).map_or(0, |known| known.clear_at(Way::Up));
                     let wait = clear + 1 - self.now;
-                    self.after(wait, Due::ServerHears { wire });
-                    self.tablet_hears(wire)?;
+                    self.after(wait, Due::HearsTheEnd { wire, way: Way::Up });
+                    self.hears_the_end(wire, Way::Down)?;
                 }
             }
             Event::Online { .. } => {
-                let run = self.server.hub.as_ref().map(|_| self.server.run);
+                let server = self.servers.get(site).filter(|server| server.hub.is_some());
+                let stands = server.map(|server| server.run);
                 if let Some(machine) = self.tablets.get_mut(tablet) {
                     // A welcome may still be on its way when the server that said it is gone.
                     let wire = machine.wire.and_then(|wire| self.wires.get(&wire));
-                    machine.welcomed = wire.is_some_and(|wire| Some(wire.server_run) == run);
+                    let run = |wire: &Wire| match wire.far {
+                        End::Server { run, .. } => Some(run),
+                        End::Tablet(_) => None,
+                    };
+                    machine.welcomed = stands.is_some() && wire.and_then(run) == stands;
                 }
             }
-            Event::Rewound if !self.rewound => {
+            Event::Rewound if !rewound => {
                 return Err(broken(
                     Promise::Durable,
                     "a tablet found the record rewound, and nobody rewound it",
@@ -274,45 +325,49 @@ impl World {
         Ok(())
     }
 
-    /// The server ends, with its power or without; it comes back after a while.
-    pub(crate) fn end_server(&mut self, power: bool) {
-        self.trace.line(self.now, format_args!("the server ends at entry {}", self.server.seq()));
+    /// A server ends, with its power or without; it comes back after a while.
+    pub(crate) fn end_server(&mut self, site: usize, power: bool) {
+        let Some(server) = self.servers.get_mut(site) else { return };
+        self.trace.line(self.now, format_args!("server {site} ends at entry {}", server.seq()));
         if power {
-            self.server.crash(&mut self.dice);
+            server.crash(&mut self.dice);
         } else {
-            self.server.stop();
+            server.stop();
         }
-        self.break_wires(|_| true);
+        let restarting = std::mem::replace(&mut server.restarting, true);
+        let at = |end: &End| end.site() == Some(site);
+        self.break_wires(|wire| at(&wire.near) || at(&wire.far));
         for wire in self.wires.values_mut() {
-            wire.server_open = false;
+            for way in [Way::Up, Way::Down] {
+                if at(&wire.end(way).0) {
+                    wire.close(way);
+                }
+            }
         }
-        if !self.restarting {
-            self.restarting = true;
+        if !restarting {
             let wait = self.dice.ms(100, 15_000);
-            self.after(wait, Due::ServerStarts);
+            self.after(wait, Due::ServerStarts { site });
         }
     }
 
-    pub(crate) fn server_starts(&mut self) -> Result<(), Violation> {
-        self.restarting = false;
-        if self.server.hub.is_some() {
+    pub(crate) fn server_starts(&mut self, site: usize) -> Result<(), Violation> {
+        let Some(server) = self.servers.get_mut(site) else { return Ok(()) };
+        server.restarting = false;
+        if server.hub.is_some() {
             return Ok(());
         }
-        let lost_tail = self.server.start(&mut self.dice)?;
-        self.trace.line(self.now, format_args!("the server starts at entry {}", self.server.seq()));
-        self.turn_at = None;
-        if lost_tail && !self.rewound {
-            return Err(broken(Promise::Durable, "the server's journal lost its tail"));
+        let lost_tail = server.start(&mut self.dice)?;
+        self.trace.line(self.now, format_args!("server {site} starts at entry {}", server.seq()));
+        if lost_tail && !server.rewound {
+            return Err(broken(Promise::Durable, "a server's journal lost its tail"));
         }
-        self.log.forget();
-        self.check_safe_work("after a start of the server")?;
-        if !self.log_holds_tablets()? {
+        server.log.forget();
+        self.check_safe_work(site, "after a start of the server")?;
+        if !self.log_holds_tablets(site)? {
             // It died before it was told of the clinic: somebody does that again.
-            for reference in clinic::references(self.tablets.len()) {
-                self.server.put(&mut self.dice, reference)?;
-            }
+            self.found_clinic(site)?;
         }
-        self.tend_server()
+        self.tend_server(site)
     }
 
     /// Breaks connections; both sides hear of it in their own time.
@@ -320,7 +375,7 @@ impl World {
         let broken: Vec<u64> = self
             .wires
             .iter()
-            .filter(|(_, wire)| (wire.tablet_open || wire.server_open) && which(wire))
+            .filter(|(_, wire)| (wire.near_open || wire.far_open) && which(wire))
             .map(|(id, _)| *id)
             .collect();
         for wire in broken {
@@ -328,13 +383,13 @@ impl World {
                 known.cut(&mut self.dice);
             }
             let (mine, theirs) = (self.dice.ms(1, 4_000), self.dice.ms(1, 8_000));
-            self.after(mine, Due::TabletHears { wire });
-            self.after(theirs, Due::ServerHears { wire });
+            self.after(mine, Due::HearsTheEnd { wire, way: Way::Down });
+            self.after(theirs, Due::HearsTheEnd { wire, way: Way::Up });
         }
         let over: BTreeSet<u64> = self
             .wires
             .iter()
-            .filter(|(_, wire)| !wire.tablet_open && !wire.server_open)
+            .filter(|(_, wire)| !wire.near_open && !wire.far_open)
             .map(|(id, _)| *id)
             .collect();
         self.wires.retain(|id, _| !over.contains(id));

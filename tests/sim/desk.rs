@@ -20,14 +20,22 @@ impl World {
         let now = self.now;
         let Some(machine) = self.tablets.get_mut(tablet) else { return Ok(()) };
         let (person, run, clock) = (machine.person, machine.run, machine.clock(now));
+        let mut offer = self.cast.offer(machine.site);
+        let server = self.servers.get(machine.site);
+        let rewound = server.is_some_and(|server| server.rewound);
+        if self.cast.is_group() {
+            // Nobody names a patient of whom their clinic has not heard.
+            let known = server.map(|server| server.log.patients()).unwrap_or_default();
+            offer.patients.retain(|patient| known.contains(patient));
+        }
         let Some(app) = &mut machine.tablet else { return Ok(()) };
         let disk = &machine.disk;
-        let mut deed = people::choose(&mut self.dice, app);
+        let mut deed = people::choose(&mut self.dice, &offer, app);
         if let people::Deed::Edit(document, kind, command, effect) = &mut deed
             && !matches!(**command, Command::OpenEpisode(_))
         {
             let view = app.note(disk, *document).broken(Promise::Quiet)?;
-            (**command, *effect) = people::command(&mut self.dice, &mut self.model, clock, &view);
+            (**command, *effect) = people::command(&mut self.dice, &offer, &mut self.model, clock, &view);
             *kind = if view.visit.is_some() { Kind::Visit } else { Kind::Episode };
         }
         let (result, document, effect, again) = match deed {
@@ -55,7 +63,7 @@ impl World {
                 self.model.did(tablet, run, document, effect, Some(ticket));
             }
             Ok(None) => {}
-            Err(error @ tablet::TabletError::UnknownAppointment(_)) if !self.rewound => {
+            Err(error @ tablet::TabletError::UnknownAppointment(_)) if !rewound => {
                 self.trace.line(now, format_args!("  not yet: {error}"));
             }
             Err(error) if error.is_refusal() => self.trace.line(now, format_args!("  refused: {error}")),
@@ -188,7 +196,8 @@ impl World {
                 safe = true;
             }
         }
-        if safe { self.check_safe_work("when a tablet called it safe") } else { Ok(()) }
+        let site = machine.site;
+        if safe { self.check_safe_work(site, "when a tablet called it safe") } else { Ok(()) }
     }
 
     /// Everything reported saved on a tablet is on its screen after a start.

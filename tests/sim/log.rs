@@ -1,10 +1,10 @@
-//! The clinic's log read with nothing but its format and the clinic's key: what the promises are held
+//! A clinic's log read with nothing but its format and the clinic's key: what the promises are held
 //! against, so that the hub is never its own witness. Reads only; format 1 of the entries.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chart::facts::Arrival;
-use chart::ids::{ChangeHash, DeviceId, DocumentId, EpochId, PersonId};
+use chart::ids::{ChangeHash, ClinicId, DeviceId, DocumentId, EpochId, PatientId, PersonId};
 use chart::reference::Reference;
 use chart::time::Timestamp;
 use minicbor::Decode;
@@ -16,6 +16,7 @@ use store::vault::{DocumentKey, Vault};
 use store::{StoreReader, StoredEntry};
 use sync_protocol::ReasonCode;
 
+use crate::clinic::clinic_key;
 use crate::violation::{Broken, Promise, Violation, broken};
 
 #[derive(Decode)]
@@ -27,7 +28,13 @@ enum Head {
     #[n(3)]
     DocumentKey(#[n(0)] ByteVec),
     #[n(6)]
-    Reference,
+    Reference(#[n(0)] Told),
+}
+
+#[derive(Decode)]
+struct Told {
+    #[n(2)]
+    origin: Option<ByteArray<16>>,
 }
 
 #[derive(Decode)]
@@ -46,6 +53,8 @@ struct Work {
     hashes: Vec<ByteArray<32>>,
     #[n(10)]
     replaces: Vec<ByteArray<32>>,
+    #[n(12)]
+    origin: Option<ByteArray<16>>,
 }
 
 #[derive(Decode)]
@@ -56,6 +65,14 @@ struct Verdict {
     reason: u16,
     #[n(4)]
     hashes: Vec<ByteArray<32>>,
+    #[n(7)]
+    origin: Option<Origin>,
+}
+
+#[derive(Decode)]
+struct Origin {
+    #[n(0)]
+    clinic: ByteArray<16>,
 }
 
 /// What became of a change, as all verdicts of the log say together.
@@ -80,6 +97,12 @@ pub(crate) struct Logged {
     pub(crate) fate: Fate,
     /// Why, as the last verdict on it says.
     pub(crate) reason: ReasonCode,
+    /// The clinic that received it first.
+    pub(crate) origin: usize,
+    /// The clinics that say what became of it.
+    pub(crate) judges: BTreeSet<usize>,
+    /// Whether it was taken in from another clinic once more, in a piece that was here already.
+    pub(crate) again: bool,
 }
 
 /// A document in the log.
@@ -93,9 +116,20 @@ pub(crate) struct LoggedDocument {
     pub(crate) order: Vec<ChangeHash>,
     /// How each tablet's last work arrived.
     pub(crate) arrivals: BTreeMap<DeviceId, Arrival>,
+    /// Changes that another clinic holds back and has not sent.
+    pub(crate) held_abroad: BTreeSet<ChangeHash>,
 }
 
 impl LoggedDocument {
+    /// The clinic where it was begun: it received what builds on nothing.
+    pub(crate) fn home(&self) -> usize {
+        let first = |change: &&Logged| {
+            let deps = &change.submitted.candidate.sketch().deps;
+            change.fate == Fate::Admitted && deps.iter().all(|dep| !self.changes.contains_key(dep))
+        };
+        self.changes.values().filter(first).map(|change| change.origin).min().unwrap_or(0)
+    }
+
     /// Whether these heads show everything that was admitted, and beside it only what is kept back: a server
     /// that was put back to an older copy may keep back what it had admitted and shown before, and tablets
     /// go on showing that until somebody decides.
@@ -125,6 +159,7 @@ impl LoggedDocument {
 
 /// The log as far as it was read.
 pub(crate) struct Log {
+    site: usize,
     vault: Vault,
     keys: BTreeMap<DocumentId, DocumentKey>,
     read: Option<(EpochId, u64)>,
@@ -132,21 +167,34 @@ pub(crate) struct Log {
     pub(crate) documents: BTreeMap<DocumentId, LoggedDocument>,
     /// The document of every change, and of every change that another one stands for.
     pub(crate) changes: BTreeMap<ChangeHash, DocumentId>,
-    /// Reference data in the order of the log.
+    /// The clinic's own reference data in the order of the log.
     pub(crate) references: Vec<Reference>,
+    /// All reference data in the order of the log, with the clinic whose word it is.
+    pub(crate) words: Vec<(usize, Reference)>,
 }
 
 impl Log {
-    /// The log of a clinic with this key.
-    pub(crate) fn new(clinic_key: [u8; 32]) -> Self {
+    /// The log of a clinic.
+    pub(crate) fn new(site: usize) -> Self {
         Self {
-            vault: Vault::new(clinic_key),
+            site,
+            vault: Vault::new(clinic_key(site)),
             keys: BTreeMap::new(),
             read: None,
             documents: BTreeMap::new(),
             changes: BTreeMap::new(),
             references: Vec::new(),
+            words: Vec::new(),
         }
+    }
+
+    /// Patients the clinic has heard of.
+    pub(crate) fn patients(&self) -> BTreeSet<PatientId> {
+        let patient = |(_, reference): &(usize, Reference)| match reference {
+            Reference::Patient(patient) => Some(patient.id),
+            _ => None,
+        };
+        self.words.iter().filter_map(patient).collect()
     }
 
     /// Forgets everything: the next reading starts from the disk.
@@ -156,6 +204,7 @@ impl Log {
         self.documents.clear();
         self.changes.clear();
         self.references.clear();
+        self.words.clear();
     }
 
     /// Reads what was added.
@@ -195,19 +244,29 @@ impl Log {
             }
             (Head::Work(work), Some(document)) => self.take_work(entry, document, &work)?,
             (Head::Verdict(verdict), Some(document)) => self.take_verdict(document, &verdict),
-            (Head::Reference, None) => {
+            (Head::Reference(told), None) => {
                 let body = self.vault.open_body(&entry.bytes, None).broken(Promise::Durable)?;
-                self.references.extend(serde_json::from_slice::<Reference>(&body).ok());
+                let Ok(reference) = serde_json::from_slice::<Reference>(&body) else { return Ok(()) };
+                let origin = self.site_of(told.origin.as_ref());
+                if origin == self.site {
+                    self.references.push(reference.clone());
+                }
+                self.words.push((origin, reference));
             }
             _ => {}
         }
         Ok(())
     }
 
+    fn site_of(&self, clinic: Option<&ByteArray<16>>) -> usize {
+        clinic.map_or(self.site, |clinic| crate::clinic::site_of(ClinicId::from_bytes(**clinic)))
+    }
+
     fn take_work(&mut self, entry: &StoredEntry, document: DocumentId, work: &Work) -> Result<(), Violation> {
         let key = self.keys.get(&document);
         let body = self.vault.open_body(&entry.bytes, key).broken(Promise::Durable)?;
         let bodies: Vec<ByteVec> = minicbor::decode(&body).broken(Promise::Durable)?;
+        let origin = self.site_of(work.origin.as_ref());
         let kind = Kind::from_number(work.kind).unwrap_or(Kind::Visit);
         let (person, device) = (PersonId::from_bytes(*work.person), DeviceId::from_bytes(*work.device));
         let logged = self.documents.entry(document).or_insert_with(|| LoggedDocument {
@@ -215,25 +274,39 @@ impl Log {
             changes: BTreeMap::new(),
             order: Vec::new(),
             arrivals: BTreeMap::new(),
+            held_abroad: BTreeSet::new(),
         });
         let received_at = Timestamp::from_unix_ms(work.received_at_ms);
         let arrival = Arrival { device, clock_ahead_ms: work.clock_ahead_ms, received_at };
-        logged.arrivals.insert(device, arrival);
+        let latest = logged.arrivals.entry(device).or_insert_with(|| arrival.clone());
+        if latest.received_at <= received_at {
+            *latest = arrival;
+        }
         // Work that was made again is there under another name.
         self.changes.extend(work.replaces.iter().map(|hash| (ChangeHash::from_bytes(**hash), document)));
         let named: BTreeSet<ChangeHash> =
             work.hashes.iter().map(|hash| ChangeHash::from_bytes(**hash)).collect();
+        let again = work.origin.is_some() && named.iter().all(|hash| logged.changes.contains_key(hash));
         for bytes in bodies {
             let candidate = Candidate::scan(bytes.to_vec(), &Limits::V1).broken(Promise::Durable)?;
             let hash = candidate.sketch().hash;
             if !named.contains(&hash) {
                 return Err(broken(Promise::Durable, "an entry's head does not name its own change"));
             }
-            if logged.changes.contains_key(&hash) {
+            if let Some(known) = logged.changes.get_mut(&hash) {
+                known.again |= again;
                 continue;
             }
             let submitted = Submitted { candidate, person, device };
-            logged.changes.insert(hash, Logged { submitted, fate: Fate::Unjudged, reason: ReasonCode::None });
+            let change = Logged {
+                submitted,
+                fate: Fate::Unjudged,
+                reason: ReasonCode::None,
+                origin,
+                judges: BTreeSet::new(),
+                again: false,
+            };
+            logged.changes.insert(hash, change);
             logged.order.push(hash);
             self.changes.insert(hash, document);
         }
@@ -247,10 +320,18 @@ impl Log {
             sync_protocol::Outcome::Rejected => Fate::Rejected,
             sync_protocol::Outcome::Other(_) => return,
         };
+        let judge = self.site_of(verdict.origin.as_ref().map(|origin| &origin.clinic));
         let Some(logged) = self.documents.get_mut(&document) else { return };
         for hash in &verdict.hashes {
-            if let Some(change) = logged.changes.get_mut(&ChangeHash::from_bytes(**hash)) {
+            let hash = ChangeHash::from_bytes(**hash);
+            match fate {
+                Fate::Held if !logged.changes.contains_key(&hash) => _ = logged.held_abroad.insert(hash),
+                Fate::Admitted | Fate::Rejected => _ = logged.held_abroad.remove(&hash),
+                Fate::Held | Fate::Unjudged => {}
+            }
+            if let Some(change) = logged.changes.get_mut(&hash) {
                 change.fate = change.fate.max(fate);
+                change.judges.insert(judge);
                 change.reason = ReasonCode::from_number(verdict.reason);
             }
         }

@@ -61,6 +61,8 @@ pub(crate) struct Copy {
 pub(crate) struct Machine {
     /// Its number.
     pub(crate) index: usize,
+    /// Its clinic.
+    pub(crate) site: usize,
     /// Who works on it.
     pub(crate) person: PersonId,
     /// Its disk.
@@ -93,9 +95,16 @@ pub(crate) struct Machine {
 
 impl Machine {
     /// A tablet that was never started.
-    pub(crate) fn new(index: usize, person: PersonId, rulebook: Rulebook, plant: Option<Plant>) -> Self {
+    pub(crate) fn new(
+        index: usize,
+        site: usize,
+        person: PersonId,
+        rulebook: Rulebook,
+        plant: Option<Plant>,
+    ) -> Self {
         Self {
             index,
+            site,
             person,
             disk: Disk::new(plant == Some(Plant::TabletAcksBeforeSync), false),
             tablet: None,
@@ -127,7 +136,7 @@ impl Machine {
         self.run += 1;
         self.welcomed = false;
         self.disk.open_at_last(dice).broken(Promise::Saved)?;
-        let config = clinic::config(self.index, self.person, &self.rulebook);
+        let config = clinic::config(self.site, self.index, self.person, &self.rulebook);
         self.tablet = Some(Tablet::open(config, &self.disk).broken(Promise::Saved)?);
         Ok(())
     }

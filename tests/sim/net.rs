@@ -10,10 +10,36 @@ use crate::dice::Dice;
 /// Which way a frame goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Way {
-    /// Tablet to server.
+    /// To the server that was called.
     Up,
-    /// Server to tablet.
+    /// To whoever called.
     Down,
+}
+
+/// One end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// A tablet.
+    Tablet(usize),
+    /// A server, in which of its runs, and what it calls the connection.
+    Server {
+        /// Its clinic.
+        site: usize,
+        /// In which run of it the connection came about.
+        run: u32,
+        /// What it calls the connection.
+        connection: ConnectionId,
+    },
+}
+
+impl End {
+    /// The clinic whose server stands at this end.
+    pub(crate) const fn site(&self) -> Option<usize> {
+        match self {
+            Self::Tablet(_) => None,
+            Self::Server { site, .. } => Some(*site),
+        }
+    }
 }
 
 /// One direction of a connection.
@@ -27,16 +53,14 @@ struct Lane {
 /// One connection.
 #[derive(Debug)]
 pub(crate) struct Wire {
-    /// Which tablet.
-    pub(crate) tablet: usize,
-    /// In which run of the server it came about.
-    pub(crate) server_run: u32,
-    /// What the server calls it.
-    pub(crate) connection: ConnectionId,
-    /// Whether the tablet still has it.
-    pub(crate) tablet_open: bool,
-    /// Whether the server still has it.
-    pub(crate) server_open: bool,
+    /// Who called: a tablet, or another clinic's server.
+    pub(crate) near: End,
+    /// Who was called.
+    pub(crate) far: End,
+    /// Whether the caller still has it.
+    pub(crate) near_open: bool,
+    /// Whether the called server still has it.
+    pub(crate) far_open: bool,
     /// Nothing arrives before this time.
     pub(crate) stalled_until: i64,
     cut: bool,
@@ -46,18 +70,56 @@ pub(crate) struct Wire {
 
 impl Wire {
     /// A connection that has just come about.
-    pub(crate) fn new(tablet: usize, server_run: u32, connection: ConnectionId) -> Self {
+    pub(crate) fn new(near: End, far: End) -> Self {
         Self {
-            tablet,
-            server_run,
-            connection,
-            tablet_open: true,
-            server_open: true,
+            near,
+            far,
+            near_open: true,
+            far_open: true,
             stalled_until: 0,
             cut: false,
             up: Lane::default(),
             down: Lane::default(),
         }
+    }
+
+    /// Whether a tablet called.
+    pub(crate) fn is_of(&self, tablet: usize) -> bool {
+        self.near == End::Tablet(tablet)
+    }
+
+    /// Whether it is a line between these two clinics.
+    pub(crate) fn joins(&self, (one, other): (usize, usize)) -> bool {
+        self.near.site() == Some(one) && self.far.site() == Some(other)
+    }
+
+    /// Who gets what goes this way, and whether they still have the connection.
+    pub(crate) const fn end(&self, way: Way) -> (End, bool) {
+        match way {
+            Way::Up => (self.far, self.far_open),
+            Way::Down => (self.near, self.near_open),
+        }
+    }
+
+    /// Who gets what goes this way has the connection no more.
+    pub(crate) const fn close(&mut self, way: Way) {
+        match way {
+            Way::Up => self.far_open = false,
+            Way::Down => self.near_open = false,
+        }
+    }
+
+    /// The way on which a server's connection sends.
+    pub(crate) fn way_from(&self, site: usize, connection: ConnectionId) -> Way {
+        match self.far {
+            End::Server { site: at, connection: known, .. } if (at, known) == (site, connection) => Way::Down,
+            _ => Way::Up,
+        }
+    }
+
+    /// Whether everything that is sent still may arrive.
+    pub(crate) fn is_whole(&self, now: i64) -> bool {
+        !self.cut && self.near_open && self.far_open && self.stalled_until <= now
     }
 
     fn lane(&mut self, way: Way) -> &mut Lane {
@@ -106,8 +168,8 @@ impl Wire {
 
     /// Whether anything is on its way.
     pub(crate) fn is_clear(&self) -> bool {
-        let up = self.up.frames.is_empty() || !self.server_open;
-        let down = self.down.frames.is_empty() || !self.tablet_open;
+        let up = self.up.frames.is_empty() || !self.far_open;
+        let down = self.down.frames.is_empty() || !self.near_open;
         up && down
     }
 }

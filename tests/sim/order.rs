@@ -7,23 +7,20 @@ use session_note::admission::Submitted;
 use session_note::admit::Outcome;
 
 use crate::dice::Dice;
-use crate::log::{Fate, LoggedDocument};
+use crate::log::{Fate, Log, LoggedDocument};
 use crate::violation::{Broken, Promise, Violation, broken};
-use crate::world::World;
 
-impl World {
-    /// Verdicts do not depend on the order of arrival.
-    pub(crate) fn check_order(&mut self) -> Result<(), Violation> {
-        for (document, logged) in &self.log.documents {
-            // What policy held back was never before the gate, nor what a person rejected after that.
-            let apart = |fate| matches!(fate, Fate::Held | Fate::Rejected);
-            let held = logged.changes.values().any(|change| apart(change.fate));
-            if !held && self.dice.chance(1, 2) {
-                check(*document, logged, &mut self.dice)?;
-            }
+/// Verdicts do not depend on the order of arrival.
+pub(crate) fn check_order(log: &Log, dice: &mut Dice) -> Result<(), Violation> {
+    for (document, logged) in &log.documents {
+        // What policy held back was never before the gate, nor what a person rejected after that.
+        let apart = |fate| matches!(fate, Fate::Held | Fate::Rejected);
+        let held = logged.changes.values().any(|change| apart(change.fate));
+        if !held && dice.chance(1, 2) {
+            check(*document, logged, dice)?;
         }
-        Ok(())
     }
+    Ok(())
 }
 
 fn check(document: DocumentId, logged: &LoggedDocument, dice: &mut Dice) -> Result<(), Violation> {

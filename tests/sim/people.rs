@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use chart::code::{Discipline, ServiceCode};
-use chart::ids::{ActivityId, DocumentId, PersonId, SegmentId};
+use chart::ids::{ActivityId, DocumentId, PatientId, SegmentId};
 use chart::register::{Fact, Register};
 use chart::time::Timestamp;
 use chart::visit::{SegmentValue, Visit};
@@ -14,7 +14,8 @@ use session_note::dispute::disputes;
 use session_note::schema::{Kind, fact};
 use tablet::{NoteView, Tablet};
 
-use crate::clinic::{ANNA, BEN, EPISODE, PATIENTS, VISITS, clock, day};
+use crate::cast::Offer;
+use crate::clinic::{EPISODE, PATIENTS, clock, day};
 use crate::dice::Dice;
 use crate::reference::{Effect, Model};
 
@@ -29,14 +30,17 @@ pub(crate) enum Deed {
     Edit(DocumentId, Kind, Box<Command>, Effect),
 }
 
+/// Whose episode it is.
+const EPISODE_OF: PatientId = PATIENTS[0];
+
 /// Chooses a document to work on: one that is there, or one to begin.
-pub(crate) fn choose(dice: &mut Dice, tablet: &Tablet) -> Deed {
+pub(crate) fn choose(dice: &mut Dice, offer: &Offer, tablet: &Tablet) -> Deed {
     let held: Vec<DocumentId> = tablet.documents().into_iter().map(|summary| summary.document).collect();
     if held.is_empty() || dice.chance(1, 6) {
-        let visit = dice.pick(&VISITS).copied().unwrap_or(EPISODE);
+        let visit = dice.pick(&offer.visits).copied().unwrap_or(EPISODE);
         return match dice.below(8) {
-            0 if held.len() < 5 => Deed::WalkIn(Box::new(walk_in(dice))),
-            1 => open_episode(dice),
+            0 if held.len() < 5 => Deed::WalkIn(Box::new(walk_in(dice, offer))),
+            1 if offer.patients.contains(&EPISODE_OF) => open_episode(dice),
             _ => Deed::Begin(visit),
         };
     }
@@ -46,11 +50,11 @@ pub(crate) fn choose(dice: &mut Dice, tablet: &Tablet) -> Deed {
     Deed::Edit(document, kind, Box::new(check_in), Effect::Plain)
 }
 
-fn walk_in(dice: &mut Dice) -> OpenVisit {
-    let provider = someone(dice);
+fn walk_in(dice: &mut Dice, offer: &Offer) -> OpenVisit {
+    let provider = dice.pick(&offer.people).copied();
     let date = day(dice.below(2));
     OpenVisit {
-        patient: dice.pick(&PATIENTS).copied(),
+        patient: dice.pick(&offer.patients).copied(),
         episode: None,
         clinic: None,
         discipline: Some(Discipline::PhysicalTherapy),
@@ -64,7 +68,7 @@ fn walk_in(dice: &mut Dice) -> OpenVisit {
 
 fn open_episode(dice: &mut Dice) -> Deed {
     let open = OpenEpisode {
-        patient: PATIENTS.first().copied(),
+        patient: Some(EPISODE_OF),
         discipline: Some(Discipline::PhysicalTherapy),
         started_on: Some(day(dice.below(2))),
         facts: [].into(),
@@ -72,19 +76,16 @@ fn open_episode(dice: &mut Dice) -> Deed {
     Deed::Edit(EPISODE, Kind::Episode, Box::new(Command::OpenEpisode(open)), Effect::Plain)
 }
 
-fn someone(dice: &mut Dice) -> PersonId {
-    dice.pick(&[ANNA, ANNA, BEN]).copied().unwrap_or(ANNA)
-}
-
 /// Chooses what to do to the document shown.
 pub(crate) fn command(
     dice: &mut Dice,
+    offer: &Offer,
     model: &mut Model,
     now: Timestamp,
     view: &NoteView,
 ) -> (Command, Effect) {
     match &view.visit {
-        Some(visit) => on_visit(dice, model, now, visit),
+        Some(visit) => on_visit(dice, offer, model, now, visit),
         None => on_episode(dice),
     }
 }
@@ -94,7 +95,13 @@ fn on_episode(dice: &mut Dice) -> (Command, Effect) {
     (Command::SetGoal { goal: None, set: [("target".to_owned(), target)].into() }, Effect::Plain)
 }
 
-fn on_visit(dice: &mut Dice, model: &mut Model, now: Timestamp, visit: &Visit) -> (Command, Effect) {
+fn on_visit(
+    dice: &mut Dice,
+    offer: &Offer,
+    model: &mut Model,
+    now: Timestamp,
+    visit: &Visit,
+) -> (Command, Effect) {
     let mark = model.mark();
     let reason = format!("reason {mark}");
     let because = Effect::Reason(reason.clone());
@@ -104,15 +111,15 @@ fn on_visit(dice: &mut Dice, model: &mut Model, now: Timestamp, visit: &Visit) -
         0..=2 => record(dice, mark),
         3 => start(dice, now),
         4 => stop(dice, now, &segments).unwrap_or_else(|| record(dice, mark)),
-        5 | 6 => correct(dice, &segments, reason, because).unwrap_or_else(|| record(dice, mark)),
+        5 | 6 => correct(dice, offer, &segments, reason, because).unwrap_or_else(|| record(dice, mark)),
         7 | 8 => match dice.pick(&open).and_then(|dispute| {
             let sides: Vec<_> = dispute.sides.iter().flat_map(|side| side.versions.iter().copied()).collect();
             Some((dispute.fact.clone(), dice.pick(&sides).copied()?))
         }) {
             Some((fact, choose)) => (Command::Resolve { fact, choose, reason }, because),
-            None => set_fact(dice, reason, because),
+            None => set_fact(dice, offer, reason, because),
         },
-        9 | 10 => set_fact(dice, reason, because),
+        9 | 10 => set_fact(dice, offer, reason, because),
         11 => same(dice, visit).unwrap_or_else(|| record(dice, mark)),
         12 => comment(mark),
         13 => {
@@ -177,6 +184,7 @@ fn stop(
 
 fn correct(
     dice: &mut Dice,
+    offer: &Offer,
     segments: &[(ActivityId, SegmentId, Register<SegmentValue>)],
     reason: String,
     because: Effect,
@@ -187,7 +195,7 @@ fn correct(
     let mut set = SegmentPatch::default();
     match dice.below(4) {
         0 => set.code = code(dice),
-        1 => set.performer = Some(someone(dice)),
+        1 => set.performer = dice.pick(&offer.people).copied(),
         2 => set.entered_in_error = Some(dice.chance(1, 2)),
         // Few choices, so that two people often choose the same.
         _ => set.end = Some(clock(day(0), 620 + 3 * dice.below(3))),
@@ -195,11 +203,11 @@ fn correct(
     Some((Command::CorrectSegment { activity: *activity, segment: *segment, set, reason }, because))
 }
 
-fn set_fact(dice: &mut Dice, reason: String, because: Effect) -> (Command, Effect) {
+fn set_fact(dice: &mut Dice, offer: &Offer, reason: String, because: Effect) -> (Command, Effect) {
     let (name, value) = match dice.below(5) {
         0 => (fact::PLACE, serde_json::json!(if dice.chance(1, 2) { "11" } else { "12" })),
         1 => (fact::DATE, serde_json::json!(day(dice.below(2)))),
-        2 => (fact::PROVIDER, serde_json::json!(someone(dice))),
+        2 => (fact::PROVIDER, serde_json::json!(dice.pick(&offer.people))),
         3 => (fact::DIAGNOSES, serde_json::json!(if dice.chance(1, 2) { ["M54.50"] } else { ["M25.561"] })),
         _ => {
             let payers = ["medicare_ffs", "commercial_generic"];

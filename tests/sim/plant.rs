@@ -18,6 +18,12 @@ pub enum Plant {
     ForgedReceipt,
     /// The server judges a change against what came before it instead of against what its author had seen.
     VerdictByArrival,
-    /// Entries that say a note entered the scope are lost from pages.
+    /// Entries that say a note entered the scope are lost from tablets' pages.
     EnteredLost,
+    /// A clinic judges what another one admitted once more, by what it has itself at that moment.
+    JudgedAgain,
+    /// A clinic is not told that a note entered its scope, and its place in the feed moves on.
+    EntrySkipped,
+    /// A clinic in the middle passes on others' work whole instead of naming it.
+    ForwardedTwice,
 }

@@ -212,9 +212,9 @@ impl Model {
         }
     }
 
-    /// The server starts from a backup: nothing is safe until it is said again.
-    pub(crate) fn server_restored(&mut self) {
-        for deed in &mut self.deeds {
+    /// The server of these tablets starts from a backup: nothing is safe until it is said again.
+    pub(crate) fn server_restored(&mut self, tablets: &BTreeSet<usize>) {
+        for deed in self.deeds.iter_mut().filter(|deed| tablets.contains(&deed.tablet)) {
             deed.safe = false;
             deed.may_be_gone |= deed.set_back;
         }

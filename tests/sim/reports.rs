@@ -3,60 +3,71 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chart::facts::{DaySlice, Standing};
-use chart::ids::DocumentId;
-use chart::reference::Reference;
-use chart::time::Timestamp;
+use chart::ids::{DocumentId, PatientId};
+use chart::reference::{ClinicSettings, Reference};
+use chart::time::{Date, Timestamp};
 use session_note::course::{EpisodeVisit, course};
 use session_note::facts::{self, Around};
 use session_note::schema::Kind;
 
-use crate::assertions::Truth;
-use crate::clinic::OFFSET_MINUTES;
+use crate::log::{Log, LoggedDocument};
+use crate::roster::Roster;
+use crate::server::Server;
+use crate::truth::{Truth, Truths};
 use crate::violation::{Broken, Promise, Violation, broken};
 use crate::world::World;
 
 impl World {
     /// The published report of every visit is the one its own facts give, and every tablet that holds
     /// what the server read computes the same.
-    pub(crate) fn check_reports(&mut self, truths: &BTreeMap<DocumentId, Truth>) -> Result<(), Violation> {
+    pub(crate) fn check_reports(&mut self, site: usize, truths: &Truths) -> Result<(), Violation> {
         let book = crate::world::rulebook()?;
         let mut all = Vec::new();
+        let Some(server) = self.servers.get_mut(site) else { return Ok(()) };
+        let Some(hub) = &mut server.hub else { return Ok(()) };
+        let known = Known { site, truths, log: &server.log, roster: Roster::of(site, &server.log) };
         for (document, truth) in truths {
-            if truth.note.kind() != Kind::Visit {
+            if truth.note.kind() != Kind::Visit || self.stranded.contains(&(site, *document)) {
                 continue;
             }
-            let fresh = compliance::recompute(&self.fresh_facts(truths, *document, truth), &book);
-            let server = &mut self.server;
-            let Some(hub) = &mut server.hub else { return Ok(()) };
+            let fresh = compliance::recompute(&known.facts(*document, truth), &book);
             let published = hub.report(&server.disk, *document).broken(Promise::Reports)?;
             let Some(published) = published else {
                 return Err(broken(Promise::Reports, format!("{document} has no report")));
             };
             if published.report != fresh {
                 let part = difference(&published.report, &fresh);
-                return Err(broken(Promise::Reports, format!("the report of {document} is stale: {part}")));
+                let story = format!("the report of {document} at clinic {site} is stale: {part}");
+                return Err(broken(Promise::Reports, story));
             }
             all.push((*document, published));
         }
         all.iter().try_for_each(|(document, published)| {
             let truth = truths.get(document);
-            truth.map_or(Ok(()), |truth| self.check_tablet_reports(*document, truth, published))
+            truth.map_or(Ok(()), |truth| self.check_tablet_reports(site, *document, truth, published))
         })
     }
 
     fn check_tablet_reports(
         &mut self,
+        site: usize,
         document: DocumentId,
         truth: &Truth,
         published: &chart::report::Published,
     ) -> Result<(), Violation> {
+        let begun_at = |server: &Server| server.log.documents.get(&document).map(LoggedDocument::home);
+        if self.servers.get(site).and_then(begun_at) != Some(site) {
+            // The settings of the clinic where it was begun are not on the tablets of this one: they say that
+            // their report is provisional.
+            return Ok(());
+        }
         let revoked: BTreeSet<usize> = self
             .tablets
             .iter()
             .map(|machine| machine.index)
             .filter(|index| self.is_revoked(*index))
             .collect();
-        for machine in &mut self.tablets {
+        for machine in self.tablets.iter_mut().filter(|machine| machine.site == site) {
             if !truth.is_followed_by(machine.person) {
                 continue;
             }
@@ -66,7 +77,9 @@ impl World {
             let confirmed = &published.confirmed;
             let read = confirmed.patient_day.union(&confirmed.provider_day);
             let notes = app.status(document).map(|status| status.notes.len());
+            let stranded = |one: &DocumentId| self.stranded.contains(&(site, *one));
             if !held.contains(&document)
+                || held.iter().any(stranded)
                 || notes != Some(0)
                 || !read.into_iter().all(|one| held.contains(one))
             {
@@ -86,7 +99,7 @@ impl World {
             let same = serde_json::to_vec(&own).broken(Promise::Quiet)?
                 == serde_json::to_vec(&published.report).broken(Promise::Quiet)?;
             // Of an episode a tablet may know fewer visits than the clinic.
-            let whole_clinic = machine.person == crate::clinic::CORA;
+            let whole_clinic = crate::clinic::sees_all(machine.person);
             let no_episode =
                 !published.report.inputs.iter().any(
                     |input| matches!(input, chart::facts::Input::Values { name, .. } if name == "episode"),
@@ -99,14 +112,20 @@ impl World {
         }
         Ok(())
     }
+}
 
-    fn fresh_facts(
-        &self,
-        truths: &BTreeMap<DocumentId, Truth>,
-        document: DocumentId,
-        truth: &Truth,
-    ) -> chart::facts::Facts {
-        let slices: BTreeMap<DocumentId, DaySlice> = truths
+/// What a clinic's log says of its notes, for facts gathered without its hub.
+struct Known<'a> {
+    site: usize,
+    truths: &'a Truths,
+    log: &'a Log,
+    roster: Roster,
+}
+
+impl Known<'_> {
+    fn facts(&self, document: DocumentId, truth: &Truth) -> chart::facts::Facts {
+        let slices: BTreeMap<DocumentId, DaySlice> = self
+            .truths
             .iter()
             .filter(|(_, truth)| truth.note.kind() == Kind::Visit)
             .map(|(id, truth)| (*id, facts::slice(&truth.note.read_visit().value)))
@@ -121,38 +140,82 @@ impl World {
                 continue;
             }
             if slice.patient.is_some() && slice.patient == own.patient {
-                pending |= truths.get(id).is_some_and(|truth| truth.pending);
+                pending |= self.truths.get(id).is_some_and(|truth| truth.pending);
                 around.patient_day.push(slice.clone());
             }
             if !facts::providers(slice).is_disjoint(&providers) {
                 around.provider_day.push(slice.clone());
             }
         }
-        for reference in &self.log.references {
-            match reference {
-                Reference::Person(person) => _ = around.people.insert(person.id, facts::person(person)),
-                Reference::Settings(settings) => around.settings.clone_from(&settings.rules),
-                Reference::Patient(patient) if Some(patient.id) == own.patient => {
-                    around.patient = Some(facts::patient(patient));
-                }
-                _ => {}
-            }
-        }
         let logged = self.log.documents.get(&document);
+        let home = logged.map_or(self.site, LoggedDocument::home);
+        let settings = self.settings(home);
+        self.people(home, &mut around);
+        if let Some(settings) = settings {
+            around.settings.clone_from(&settings.rules);
+        }
+        around.patient =
+            own.patient.and_then(|patient| self.roster.with_every_team(patient)).as_ref().map(facts::patient);
         around.arrivals =
             logged.map(|logged| logged.arrivals.values().cloned().collect()).unwrap_or_default();
         let received = around.arrivals.iter().map(|arrival| arrival.received_at).max();
-        let as_of = received.unwrap_or(Timestamp::from_unix_ms(0)).clock_time(OFFSET_MINUTES).local_date();
+        let offset = settings.map_or(0, |settings| settings.utc_offset_minutes);
+        let as_of = received.unwrap_or(Timestamp::from_unix_ms(0)).clock_time(offset).local_date();
         around.episode = visit.episode.and_then(|id| {
-            let episode = truths.get(&id).filter(|truth| truth.note.kind() == Kind::Episode)?;
+            let episode = self.truths.get(&id).filter(|truth| truth.note.kind() == Kind::Episode)?;
             let visits = slices.iter().filter_map(|(visit, slice)| {
-                let visit = truths.get(visit)?.note.read_visit().value;
+                let visit = self.truths.get(visit)?.note.read_visit().value;
                 (visit.episode == Some(id)).then(|| EpisodeVisit::of(&visit, slice))
             });
             Some(course(&episode.note.read_episode().value, episode.note.heads(), &own, visits))
         });
-        let standing = if pending { Standing::Pending } else { Standing::Complete };
+        let standing = match pending {
+            true => Standing::Pending,
+            false if self.is_open(own.patient, &dates) => Standing::Provisional,
+            false => Standing::Complete,
+        };
         facts::gather(&truth.note, around, as_of, standing)
+    }
+
+    /// The last settings of a clinic.
+    fn settings(&self, home: usize) -> Option<&ClinicSettings> {
+        self.log.words.iter().rev().find_map(|(origin, reference)| match reference {
+            Reference::Settings(settings) if *origin == home => Some(settings),
+            _ => None,
+        })
+    }
+
+    /// Everybody, as the clinic says where the note was begun; others as the first clinic says that knows them.
+    fn people(&self, home: usize, around: &mut Around) {
+        let mut order: Vec<usize> = (0..4).rev().filter(|site| *site != home).collect();
+        order.push(home);
+        for site in order {
+            for (origin, reference) in &self.log.words {
+                if let Reference::Person(person) = reference
+                    && *origin == site
+                {
+                    around.people.insert(person.id, facts::person(person));
+                }
+            }
+        }
+    }
+
+    /// Whether a clinic that treats the patient has not said that its charting of these days is complete.
+    fn is_open(&self, patient: Option<PatientId>, dates: &BTreeSet<Date>) -> bool {
+        let treating = patient.map(|patient| self.roster.treating(patient)).unwrap_or_default();
+        let treating: BTreeSet<usize> = treating.into_iter().map(crate::clinic::site_of).collect();
+        if !treating.contains(&self.site) {
+            return false;
+        }
+        let closed = |site: &usize| {
+            let words = self.log.words.iter().filter(|(origin, _)| origin == site);
+            let through = words.filter_map(|(_, reference)| match reference {
+                Reference::DayClosed(closed) => Some(closed.through),
+                _ => None,
+            });
+            through.max() >= dates.last().copied() && !dates.is_empty()
+        };
+        !treating.iter().all(closed)
     }
 }
 
@@ -171,7 +234,7 @@ fn apart(
 }
 
 /// Which parts of two reports differ.
-fn difference(one: &chart::report::Report, other: &chart::report::Report) -> String {
+pub(crate) fn difference(one: &chart::report::Report, other: &chart::report::Report) -> String {
     let (Ok(serde_json::Value::Object(one)), Ok(serde_json::Value::Object(other))) =
         (serde_json::to_value(one), serde_json::to_value(other))
     else {

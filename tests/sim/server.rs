@@ -1,19 +1,21 @@
-//! The clinic's server in a world: the real hub on the real journal, driven as its contract says. What
-//! it does wrong is planted.
+//! A clinic's server in a world: the real hub on the real journal, driven as its contract says. What
+//! it does wrong is planted. Its ends of lines to other clinics are in `lines`.
 
 use std::collections::BTreeMap;
 
+use chart::ids::ClinicId;
 use chart::reference::Reference;
 use chart::time::Timestamp;
 use compliance::Rulebook;
-use hub::{ConnectionId, Hub, HubConfig, Judgement};
+use hub::{ConnectionId, Hub, Judgement};
 use journal::SimDisk;
 use store::{Batch, StoreReader};
 
-use crate::clinic::{CLINIC, CLINIC_KEY, SITE_KEY};
+use crate::clinic;
 use crate::dice::Dice;
 use crate::disk::Disk;
 use crate::gate;
+use crate::log::Log;
 use crate::plant::Plant;
 use crate::violation::{Broken, Promise, Violation};
 
@@ -44,6 +46,8 @@ pub(crate) enum Wish {
 
 /// The server.
 pub(crate) struct Server {
+    /// Its clinic.
+    pub(crate) site: usize,
     /// Its disk.
     pub(crate) disk: Disk,
     /// The machine, while the power is on.
@@ -52,8 +56,20 @@ pub(crate) struct Server {
     pub(crate) run: u32,
     /// Backups, oldest first.
     pub(crate) backups: Vec<SimDisk>,
-    /// The connections of the tablets.
+    /// Its connections.
     pub(crate) wires: BTreeMap<ConnectionId, u64>,
+    /// Those that are lines to other clinics.
+    pub(crate) lines: BTreeMap<ConnectionId, ClinicId>,
+    /// Its log, read independently.
+    pub(crate) log: Log,
+    /// Whether it was ever put back to an older state.
+    pub(crate) rewound: bool,
+    /// How often its settings changed.
+    pub(crate) settings: u64,
+    /// When it is to be given another turn.
+    pub(crate) turn_at: Option<i64>,
+    /// Whether it is going to be started.
+    pub(crate) restarting: bool,
     flight: Option<Flight>,
     /// A case's end that has not been told yet.
     judging: Option<Judgement>,
@@ -64,13 +80,20 @@ pub(crate) struct Server {
 
 impl Server {
     /// A server with an empty disk.
-    pub(crate) fn new(rulebook: Rulebook, resident: usize, plant: Option<Plant>) -> Self {
+    pub(crate) fn new(site: usize, rulebook: Rulebook, resident: usize, plant: Option<Plant>) -> Self {
         Self {
+            site,
             disk: Disk::new(plant == Some(Plant::ServerAcksBeforeSync), plant == Some(Plant::StaleIndex)),
             hub: None,
             run: 0,
             backups: Vec::new(),
             wires: BTreeMap::new(),
+            lines: BTreeMap::new(),
+            log: Log::new(site),
+            rewound: false,
+            settings: 0,
+            turn_at: None,
+            restarting: false,
             flight: None,
             judging: None,
             resident,
@@ -86,24 +109,25 @@ impl Server {
     pub(crate) fn start(&mut self, dice: &mut Dice) -> Result<bool, Violation> {
         self.run += 1;
         let report = self.disk.open_at_last(dice).broken(Promise::Durable)?;
-        self.hub = Some(Hub::open(self.config(), &self.disk).broken(Promise::Durable)?);
+        let config = clinic::hub_config(self.site, &self.rulebook, self.resident);
+        self.hub = Some(Hub::open(config, &self.disk).broken(Promise::Durable)?);
+        self.turn_at = None;
         Ok(report.lost_tail.is_some())
     }
 
-    fn config(&self) -> HubConfig {
-        HubConfig {
-            clinic: CLINIC,
-            clinic_key: CLINIC_KEY,
-            site_key: SITE_KEY,
-            rulebook: self.rulebook.clone(),
-            documents_resident_max: self.resident,
-        }
+    /// Reads what was added to the log.
+    ///
+    /// # Errors
+    /// When an entry does not read.
+    pub(crate) fn follow_log(&mut self) -> Result<(), Violation> {
+        self.log.follow(&self.disk)
     }
 
     /// The process ends; what the system holds for the disk stays.
     pub(crate) fn stop(&mut self) {
         self.hub = None;
         self.wires.clear();
+        self.lines.clear();
         if let Some(Flight { batch, early: None }) = self.flight.take() {
             // Nobody hears the answer.
             let _ = self.disk.commit(&batch);
@@ -117,6 +141,7 @@ impl Server {
     pub(crate) fn crash(&mut self, dice: &mut Dice) {
         self.hub = None;
         self.wires.clear();
+        self.lines.clear();
         if let Some(Flight { batch, early: None }) = self.flight.take()
             && dice.chance(2, 3)
         {
@@ -176,12 +201,8 @@ impl Server {
         let Some(hub) = &mut self.hub else { return wishes };
         let kept = hub.poll_keep();
         self.disk.keep(kept);
-        while let Some((connection, frame)) = hub.poll_transmit() {
-            wishes.push(Wish::Send(connection, frame));
-        }
-        while let Some(connection) = hub.poll_closed() {
-            wishes.push(Wish::Close(connection));
-        }
+        self.speak(&mut wishes);
+        let Some(hub) = &mut self.hub else { return wishes };
         while hub.poll_done().is_some() {}
         if more {
             wishes.push(Wish::Again(dice.ms(1, 15)));

@@ -1,6 +1,7 @@
 //! Everything that can happen in a world, as one closed list with its weight. What each does stands in
 //! the files it concerns.
 
+use crate::cast::Kind;
 use crate::dice::Dice;
 
 /// Something that happens.
@@ -50,13 +51,29 @@ pub enum Transition {
     ServerDiskFault,
     /// One of the next calls to a tablet's disk fails.
     TabletDiskFault,
-    /// The clinic's settings change, and with them every report.
+    /// A clinic's settings change, and with them every report.
     SettingsChange,
+    /// Two clinics do not reach each other for a while.
+    LineOff,
+    /// Two clinics reach each other again.
+    LineOn,
+    /// A line between clinics breaks at a random frame.
+    LineCut,
+    /// A line between clinics stalls.
+    LineStall,
+    /// A patient is shared with some clinics.
+    Share,
+    /// A patient is treated at home alone again.
+    EndSharing,
+    /// A caseload changes hands.
+    Transfer,
+    /// A clinic says that a day's charting is complete.
+    CloseDay,
 }
 
 use Transition as T;
 
-/// Everything that can happen, with how often.
+/// What can happen to one clinic, with how often.
 pub const WEIGHTS: [(Transition, u64); 23] = [
     (T::Act, 420),
     (T::Type, 110),
@@ -83,12 +100,46 @@ pub const WEIGHTS: [(Transition, u64); 23] = [
     (T::SettingsChange, 6),
 ];
 
+/// What can happen to clinics that follow each other, with how often.
+pub const GROUP_WEIGHTS: [(Transition, u64); 26] = [
+    (T::Act, 400),
+    (T::Type, 60),
+    (T::Look, 50),
+    (T::Blur, 15),
+    (T::SyncOff, 25),
+    (T::SyncOn, 30),
+    (T::Cut, 20),
+    (T::CrashTablet, 15),
+    (T::CrashServer, 45),
+    (T::CopyTablet, 8),
+    (T::RestoreTablet, 4),
+    (T::BackupServer, 35),
+    (T::RestoreServer, 16),
+    (T::ClockJump, 8),
+    (T::CareTeamChange, 30),
+    (T::Revoke, 2),
+    (T::Release, 10),
+    (T::SettingsChange, 6),
+    (T::LineOff, 45),
+    (T::LineOn, 40),
+    (T::LineCut, 45),
+    (T::LineStall, 20),
+    (T::Share, 40),
+    (T::EndSharing, 8),
+    (T::Transfer, 10),
+    (T::CloseDay, 15),
+];
+
 impl Transition {
     /// Draws what happens next.
-    pub(crate) fn draw(dice: &mut Dice) -> Self {
-        let total = WEIGHTS.iter().map(|(_, weight)| *weight).sum();
+    pub(crate) fn draw(dice: &mut Dice, kind: Kind) -> Self {
+        let weights: &[(Self, u64)] = match kind {
+            Kind::Clinic => &WEIGHTS,
+            Kind::Group => &GROUP_WEIGHTS,
+        };
+        let total = weights.iter().map(|(_, weight)| *weight).sum();
         let mut at = dice.below(total);
-        for (transition, weight) in WEIGHTS {
+        for (transition, weight) in weights.iter().copied() {
             match at.checked_sub(weight) {
                 Some(rest) => at = rest,
                 None => return transition,

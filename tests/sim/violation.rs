@@ -21,6 +21,8 @@ pub enum Promise {
     Reports,
     /// A tablet that holds what the server read shows the server's report, byte for byte.
     Confirmed,
+    /// No clinic takes a piece of work in twice, and none is sent what it has by one that has it from elsewhere.
+    Once,
     /// Everything comes to rest.
     Liveness,
     /// No machine reports an error that nobody caused.

@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
-use chart::ids::PersonId;
+use chart::ids::DocumentId;
 use compliance::Rulebook;
 
-use crate::clinic::{self, DAWN, TABLETS};
+use crate::cast::{Cast, Kind};
+use crate::clinic::DAWN;
 use crate::dice::Dice;
-use crate::log::Log;
 use crate::machine::Machine;
 use crate::net::{Way, Wire};
 use crate::plant::Plant;
@@ -25,24 +25,29 @@ pub(crate) enum Due {
     Step,
     Connect { tablet: usize, run: u32 },
     Arrive { wire: u64, way: Way },
-    TabletHears { wire: u64 },
-    ServerHears { wire: u64 },
+    HearsTheEnd { wire: u64, way: Way },
     TabletWritten { tablet: usize, run: u32 },
     TabletWakes { tablet: usize, run: u32 },
     TabletStarts { tablet: usize },
     TabletReopens { tablet: usize, run: u32 },
     Keystroke { tablet: usize, run: u32 },
     InReach { tablet: usize },
-    ServerWritten { run: u32 },
-    ServerJudged { run: u32 },
-    ServerTurns { run: u32 },
-    ServerStarts,
-    ServerFails { run: u32 },
+    ServerWritten { site: usize, run: u32 },
+    ServerJudged { site: usize, run: u32 },
+    ServerTurns { site: usize, run: u32 },
+    ServerStarts { site: usize },
+    ServerFails { site: usize, run: u32 },
+    Call { pair: usize },
+    Ping { wire: u64 },
+    Intake { site: usize },
+    RightsAreBack,
 }
 
 /// What a run is made of.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
+    /// What kind of world.
+    pub kind: Kind,
     /// The seed.
     pub seed: u64,
     /// A bug to plant.
@@ -83,6 +88,32 @@ pub struct Tally {
     pub rejected: u64,
     /// Notes with such changes in which everything is there once all the same.
     pub made_again: u64,
+    /// Notes that several clinics hold alike in the end.
+    pub alike: u64,
+    /// Pairs of equal reports at different clinics in the end.
+    pub reports_alike: u64,
+    /// Changes in a clinic's log that came from another one.
+    pub imported: u64,
+    /// Servers that were put back to an older state.
+    pub put_back: u64,
+}
+
+impl Tally {
+    /// Adds what another run counted.
+    pub const fn add(&mut self, other: &Self) {
+        self.faults += other.faults;
+        self.deeds += other.deeds;
+        self.frames += other.frames;
+        self.ms += other.ms;
+        self.disputes += other.disputes;
+        self.kept_back += other.kept_back;
+        self.rejected += other.rejected;
+        self.made_again += other.made_again;
+        self.alike += other.alike;
+        self.reports_alike += other.reports_alike;
+        self.imported += other.imported;
+        self.put_back += other.put_back;
+    }
 }
 
 /// A world.
@@ -92,28 +123,25 @@ pub struct World {
     pub(crate) now: i64,
     queue: BTreeMap<(i64, u64, u64), Due>,
     queued: u64,
-    pub(crate) server: Server,
+    pub(crate) cast: Cast,
+    pub(crate) servers: Vec<Server>,
     pub(crate) tablets: Vec<Machine>,
     pub(crate) wires: BTreeMap<u64, Wire>,
     pub(crate) next_wire: u64,
+    /// Pairs of clinics that do not reach each other, and until when.
+    pub(crate) severed: BTreeMap<usize, i64>,
     pub(crate) model: Model,
-    pub(crate) log: Log,
     pub(crate) trace: Trace,
     pub(crate) tally: Tally,
     /// Steps to come.
     pub(crate) steps: u32,
     /// Whether faults still happen.
     pub(crate) stormy: bool,
-    /// Whether the server was ever put back to an older state.
-    pub(crate) rewound: bool,
-    pub(crate) settings: u64,
+    /// Notes at clinics that were put back and that are not shared with them any more.
+    pub(crate) stranded: BTreeSet<(usize, DocumentId)>,
     /// Whether a supervisor ever had work made again.
     pub(crate) declined: bool,
-    /// Who may not write notes at the moment.
-    pub(crate) at_the_desk: BTreeSet<PersonId>,
     pub(crate) last_frame_at: i64,
-    pub(crate) turn_at: Option<i64>,
-    pub(crate) restarting: bool,
 }
 
 /// The rules of every world: read once.
@@ -143,50 +171,63 @@ impl World {
     fn new(options: Options) -> Result<Self, Violation> {
         let mut dice = Dice::new(options.seed);
         let book = rulebook()?;
-        let count = 3 + dice.place(2);
+        let cast = match options.kind {
+            Kind::Clinic => Cast::one_clinic(&mut dice),
+            Kind::Group => Cast::group(&mut dice),
+        };
         let resident = [1, 2, 8].get(dice.place(3)).copied().unwrap_or(8);
-        let server = Server::new(book.clone(), resident, options.plant);
-        let people = TABLETS.into_iter().take(count).enumerate();
-        let tablets = people.map(|(index, person)| Machine::new(index, person, book.clone(), options.plant));
-        let tablets = tablets.collect();
-        let steps = 30 + u32::try_from(dice.below(50)).unwrap_or(0);
+        let server = |site| Server::new(site, book.clone(), resident, options.plant);
+        let servers = (0..cast.sites).map(server).collect();
+        let people = cast.tablets.iter().enumerate();
+        let tablets = people
+            .map(|(index, (site, person))| Machine::new(index, *site, *person, book.clone(), options.plant))
+            .collect();
+        let (least, more) = if cast.is_group() { (24, 40) } else { (30, 50) };
+        let steps = least + u32::try_from(dice.below(more)).unwrap_or(0);
         let mut world = Self {
             options,
             dice,
             now: DAWN,
             queue: BTreeMap::new(),
             queued: 0,
-            server,
+            cast,
+            servers,
             tablets,
             wires: BTreeMap::new(),
             next_wire: 1,
+            severed: BTreeMap::new(),
             model: Model::default(),
-            log: Log::new(clinic::CLINIC_KEY),
             trace: Trace::new(options.told),
             tally: Tally::default(),
             steps,
             stormy: true,
-            rewound: false,
-            settings: 0,
+            stranded: BTreeSet::new(),
             declined: false,
-            at_the_desk: BTreeSet::new(),
             last_frame_at: DAWN,
-            turn_at: None,
-            restarting: false,
         };
-        world.begin(count)?;
+        world.begin()?;
         Ok(world)
     }
 
-    fn begin(&mut self, count: usize) -> Result<(), Violation> {
-        self.server.disk.open(&mut self.dice).broken(Promise::Quiet)?;
-        self.server.disk.close();
-        self.server.start(&mut self.dice)?;
-        for reference in clinic::references(count) {
-            self.server.put(&mut self.dice, reference)?;
+    fn begin(&mut self) -> Result<(), Violation> {
+        for server in &mut self.servers {
+            server.disk.open(&mut self.dice).broken(Promise::Quiet)?;
+            server.disk.close();
+            server.start(&mut self.dice)?;
         }
-        self.tend_server()?;
-        for tablet in 0..count {
+        for site in 0..self.cast.sites {
+            self.found_clinic(site)?;
+            self.tend_server(site)?;
+            if self.cast.is_group() {
+                let at = self.dice.ms(1_000, 8_000);
+                self.after(at, Due::Intake { site });
+            }
+        }
+        for pair in 0..self.cast.pairs.len() {
+            let at = self.dice.ms(0, 2_000);
+            self.after(at, Due::Call { pair });
+        }
+        for tablet in 0..self.cast.tablets.len() {
             let at = self.dice.ms(0, 2_000);
             self.after(at, Due::TabletStarts { tablet });
         }
@@ -199,17 +240,21 @@ impl World {
             self.happen()?;
         }
         self.calm()?;
-        let limit = self.now + 2_400_000;
+        let (limit, patience) = (self.now + 2_400_000, self.now + 60_000);
         while self.now < limit {
             let until = self.now + 5_000;
             while self.queue.first_key_value().is_some_and(|((at, _, _), _)| *at <= until) {
                 self.happen()?;
             }
             self.now = until;
-            if self.server.hub.is_some() {
-                self.log.follow(&self.server.disk)?;
+            for server in self.servers.iter_mut().filter(|server| server.hub.is_some()) {
+                server.follow_log()?;
             }
-            if self.is_settled() {
+            if self.now > patience {
+                self.find_stranded()?;
+            }
+            if self.is_settled() && self.is_joined() {
+                self.find_stranded()?;
                 return self.check_everything();
             }
         }
@@ -232,8 +277,7 @@ impl World {
             Due::Step => self.step(),
             Due::Connect { tablet, run } => self.connect(tablet, run),
             Due::Arrive { wire, way } => self.arrive(wire, way),
-            Due::TabletHears { wire } => self.tablet_hears(wire),
-            Due::ServerHears { wire } => self.server_hears(wire),
+            Due::HearsTheEnd { wire, way } => self.hears_the_end(wire, way),
             Due::TabletWritten { tablet, run } => {
                 let now = self.now;
                 self.with(tablet, run, |machine, _| machine.written(now))
@@ -253,29 +297,37 @@ impl World {
                 }
                 Ok(())
             }
-            Due::ServerWritten { run } => self.server_written(run),
-            Due::ServerJudged { run } => {
-                if self.server.run == run {
-                    self.server.judged(&mut self.dice);
+            Due::ServerWritten { site, run } => self.server_written(site, run),
+            Due::ServerJudged { site, run } => {
+                if let Some(server) = self.servers.get_mut(site).filter(|server| server.run == run) {
+                    server.judged(&mut self.dice);
                 }
-                self.tend_server()
+                self.tend_server(site)
             }
-            Due::ServerTurns { run } => {
-                if self.server.run != run || self.turn_at.is_some_and(|at| at > self.now) {
-                    return Ok(());
-                }
-                self.turn_at = None;
-                self.tend_server()
-            }
-            Due::ServerStarts => self.server_starts(),
-            Due::ServerFails { run } => {
-                if self.server.run == run && self.server.hub.is_some() {
+            Due::ServerTurns { site, run } => self.server_turns(site, run),
+            Due::ServerStarts { site } => self.server_starts(site),
+            Due::ServerFails { site, run } => {
+                let lives = |server: &&Server| server.run == run && server.hub.is_some();
+                if self.servers.get(site).filter(lives).is_some() {
                     let power = self.dice.chance(1, 2);
-                    self.end_server(power);
+                    self.end_server(site, power);
                 }
                 Ok(())
             }
+            Due::Call { pair } => self.call(pair),
+            Due::Ping { wire } => self.ping(wire),
+            Due::Intake { site } => self.intake(site),
+            Due::RightsAreBack => self.give_rights_back(),
         }
+    }
+
+    fn server_turns(&mut self, site: usize, run: u32) -> Result<(), Violation> {
+        let Some(server) = self.servers.get_mut(site) else { return Ok(()) };
+        if server.run != run || server.turn_at.is_some_and(|at| at > self.now) {
+            return Ok(());
+        }
+        server.turn_at = None;
+        self.tend_server(site)
     }
 
     fn step(&mut self) -> Result<(), Violation> {
@@ -284,7 +336,7 @@ impl World {
             return Ok(());
         }
         self.steps -= 1;
-        let transition = Transition::draw(&mut self.dice);
+        let transition = Transition::draw(&mut self.dice, self.options.kind);
         let tablet = self.dice.place(self.tablets.len());
         self.trace.line(self.now, format_args!("{transition:?} at {tablet}"));
         self.transit(transition, tablet)?;
@@ -310,7 +362,10 @@ impl World {
     /// Restarts what is down, ends what was injected, lets everybody reach the server.
     fn calm(&mut self) -> Result<(), Violation> {
         self.trace.line(self.now, format_args!("calm"));
-        self.server.disk.heal();
+        self.severed.clear();
+        for server in &self.servers {
+            server.disk.heal();
+        }
         for machine in &mut self.tablets {
             machine.in_reach = true;
             machine.disk.heal();
@@ -318,9 +373,7 @@ impl World {
         for wire in self.wires.values_mut() {
             wire.stalled_until = 0;
         }
-        for person in self.at_the_desk.clone() {
-            self.change_role(person)?;
-        }
-        Ok(())
+        // Whoever may not write is given the right back: a server that is down is told when it is up again.
+        self.give_rights_back()
     }
 }
