@@ -293,11 +293,23 @@ mod tests {
     }
 
     #[test]
+    fn megabytes_a_day_are_a_number_with_or_without_a_fraction() {
+        let mut config = Config::default();
+        config.read_file("f", "clinic_line_megabytes_a_day = 0.5").unwrap();
+        assert_eq!(config.clinic_line_bytes_a_day, Some(500_000));
+        config.read_file("f", "clinic_line_megabytes_a_day = 20").unwrap();
+        assert_eq!(config.clinic_line_bytes_a_day, Some(20_000_000));
+        assert!(config.set("clinic_line_megabytes_a_day", "none").is_err());
+    }
+
+    #[test]
     fn the_template_is_the_default_and_names_every_key() {
         let mut config = Config::default();
         config.read_file("template", TEMPLATE).unwrap();
         assert_eq!(config, Config::default());
-        let said = TEMPLATE.replace("# ", "").replace("rules = \"/etc/gaitway/rules\"\n", "");
+        let examples = ["rules = \"/etc/gaitway/rules\"\n", "clinic_line_megabytes_a_day = 50\n"];
+        let said =
+            examples.iter().fold(TEMPLATE.replace("# ", ""), |said, example| said.replace(example, ""));
         let written: String =
             said.lines().filter(|line| line.contains(" = ")).map(|line| format!("{line}\n")).collect();
         let mut spoken = Config::default();
