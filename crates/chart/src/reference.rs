@@ -235,7 +235,7 @@ impl Sharing {
     }
 
     /// The clinics, other than `here`, that are to hold the patient's notes; nobody if `here` is not one of
-    /// those that treat the patient: what is written there later stays there.
+    /// those that treat the patient: what is written there later stays there, but for notes the home has held.
     pub fn others(&self, here: ClinicId) -> BTreeSet<ClinicId> {
         if self.clinics.is_empty() || !self.is_treated_at(here) {
             return BTreeSet::new();
