@@ -121,6 +121,9 @@ impl Hub {
             let vault = &self.record.vault;
             let mut names = vec![keys::document(vault, document), keys::imported(vault)];
             names.extend(&scopes);
+            // What this clinic's own tablet wrote is its own again in a record that was put back.
+            let here = self.directory.devices.contains_key(&import.note.device);
+            names.extend(here.then(|| keys::device(vault, import.note.device)));
             let origin = Origin { clinic: Id::from(*import.origin.as_bytes()), work: import.verdict.work };
             let head = Head::Verdict(Verdict { work: import.seq, origin: Some(origin), ..*import.verdict });
             let entry = self.record.seal(reader, entropy, document, names, &head, &[])?;

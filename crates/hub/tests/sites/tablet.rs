@@ -9,6 +9,8 @@ pub(crate) struct Tablet {
     pub(crate) author: Author,
     pub(crate) note: NoteDocument,
     pub(crate) counter: u64,
+    /// The changes of which its feed said on the last connection what became of them.
+    pub(crate) told: BTreeSet<ChangeHash>,
 }
 
 impl Tablet {
@@ -23,7 +25,7 @@ impl Tablet {
         let actor = ActorId::from_bytes([n; 16]);
         let author = Author { person: therapist(site), device: enrolment.device, actor };
         let note = NoteDocument::new(VISIT, Kind::Visit);
-        Self { site, key, author, note, counter: u64::from(n) << 32 }
+        Self { site, key, author, note, counter: u64::from(n) << 32, told: BTreeSet::new() }
     }
 
     /// Does something to the note, brings it to the clinic, and hears what the clinic has.
@@ -62,6 +64,7 @@ impl Tablet {
     pub(crate) fn talks(&mut self, group: &mut Group, push: Option<DocumentPush>) {
         let now = group.now;
         let scopes = vec![ScopeName::Caseload(self.author.person)];
+        self.told.clear();
         let mut session = TabletSession::new(
             TabletConfig {
                 versions: sync_protocol::VERSIONS.to_vec(),
@@ -123,6 +126,9 @@ impl Tablet {
             TabletEvent::Sign { statement } => session.prove(now, self.key.sign(&statement).to_bytes()),
             TabletEvent::Page(page) => {
                 for entry in page.entries {
+                    if let FeedBody::Verdict(verdict) = &entry.body {
+                        self.told.extend(verdict.items.iter().flat_map(|item| &item.hashes));
+                    }
                     if let FeedBody::Changes(changes) = entry.body
                         && changes.document == VISIT
                     {
@@ -132,6 +138,7 @@ impl Tablet {
                             device: changes.device,
                         };
                         let submitted: Vec<Submitted> = changes.changes.into_iter().map(take).collect();
+                        self.told.extend(submitted.iter().map(|one| one.candidate.sketch().hash));
                         self.note = self.note.take_in(&submitted).unwrap().note;
                     }
                 }

@@ -140,3 +140,19 @@ fn a_clinic_that_was_put_back_hears_its_own_words_from_others() {
     late.talks(&mut group, None);
     check_equal(&mut group);
 }
+
+#[test]
+fn whoever_wrote_in_a_note_of_others_hears_of_it_from_a_clinic_that_was_put_back() {
+    let mut group = Group::new(2, &[(0, 1)]);
+    group.share(&[1]);
+    let mut tablet = Tablet::enrol(&mut group, 1, 22);
+    let copy = group.sites[1].store.clone();
+    // Somebody at the second clinic begins a note for the therapist of the first.
+    let begun = tablet.does(&mut group, &open_visit(0));
+    assert!(tablet.told.contains(&begun), "by the clinic that judged it");
+    group.restart(1, &mut BTreeSet::new(), Some(copy));
+    group.connect(0, 1);
+    check_equal(&mut group);
+    tablet.talks(&mut group, None);
+    assert!(tablet.told.contains(&begun), "and by the same with the verdict that another one kept");
+}
