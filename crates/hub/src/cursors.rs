@@ -95,15 +95,21 @@ impl Hub {
     /// How far a clinic was followed: remembered, or kept beside this very record. A kept place of another
     /// branch of this record says nothing: then the feed is read from its start and nothing comes twice.
     pub(crate) fn place_of(&mut self, reader: &dyn StoreReader, clinic: ClinicId) -> Option<Place> {
-        if let Some(place) = self.lines.followed.get(&clinic).and_then(|followed| followed.place) {
-            return Some(place);
+        let followed = self.lines.followed.entry(clinic).or_default();
+        if followed.place.is_some() || followed.kept_read {
+            return followed.place;
         }
-        let bytes = reader.kept(keys::followed(&self.record.vault, clinic)).ok().flatten()?;
+        let bytes = reader.kept(keys::followed(&self.record.vault, clinic)).ok()?;
+        let Some(bytes) = bytes else {
+            followed.kept_read = true;
+            return None;
+        };
         let head = self.record.vault.open_head(&bytes).ok()?;
         let kept: Kept = minicbor::decode(&head.bytes).ok()?;
-        let followed = self.lines.followed.entry(clinic).or_default();
         followed.heard_at = followed.heard_at.or(kept.heard_at_ms.map(Timestamp::from_unix_ms));
-        let same = kept.seq == 0 || reader.entry(kept.seq).ok().flatten()?.chain.0 == *kept.chain;
+        let at = reader.entry(kept.seq).ok()?;
+        followed.kept_read = true;
+        let same = kept.seq == 0 || at.is_some_and(|entry| entry.chain.0 == *kept.chain);
         if !same {
             return None;
         }

@@ -111,6 +111,9 @@ impl Hub {
         }
         if std::mem::take(&mut converging.asking) {
             let question = self.offer(clinic, ScopeName::Site(self.config.clinic), None);
+            if let Some(converging) = self.lines.converging.get_mut(&clinic) {
+                converging.asked_with = question.taken;
+            }
             if let Some(link) = self.lines.links.get_mut(&clinic) {
                 _ = link.session.digest(question);
             }
@@ -166,10 +169,13 @@ impl Hub {
         let told = self.note_told(reader, clinic, answer.taken.as_ref());
         let behind = self.notes_after(reader, clinic, told)?;
         let own = self.offer(clinic, answer.scope, None);
+        let came = self.lines.links.get(&clinic).and_then(|link| link.came);
         let Some(converging) = self.lines.converging.get_mut(&clinic) else { return Ok(()) };
+        // What has come since is in this clinic's sum, or half of it is, and not in the answer.
+        let moved = came != converging.asked_with;
         let asked_at = converging.asked_at.unwrap_or_default();
         converging.coming = answer.waiting;
-        if behind > 0 || answer.waiting != Some(0) {
+        if moved || behind > 0 || answer.waiting != Some(0) {
             converging.ask_at = Some(asked_at.plus_ms(DIGEST_GAP_MS));
         } else if (own.count, own.fingerprint) == (answer.count, answer.fingerprint) {
             self.metrics.digests_equal += 1;

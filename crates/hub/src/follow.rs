@@ -54,7 +54,14 @@ impl Hub {
         let session = TabletSession::new(config, now);
         self.lines.links.insert(
             clinic,
-            Link { session, beside, answers_digests: false, inbox: VecDeque::new(), asked: BTreeMap::new() },
+            Link {
+                session,
+                beside,
+                answers_digests: false,
+                inbox: VecDeque::new(),
+                came: None,
+                asked: BTreeMap::new(),
+            },
         );
         self.lines.followed.entry(clinic).or_default().welcomed = false;
         self.lines.converging.entry(clinic).or_default().line_lost();
@@ -240,6 +247,7 @@ impl Hub {
                 FeedBody::Report(_) | FeedBody::Verdict(_) | FeedBody::Left(_) | FeedBody::Other(_) => {}
             }
         }
+        link.came = Some(page.next);
         link.inbox.push_back(Item::Through(Place { cursor: page.next, chain: page.chain }, whole_at));
         if link.inbox.len() > LINK_INBOX_MAX {
             self.end_link(clinic, "more came than can be taken in; it is asked for again");

@@ -66,6 +66,8 @@ pub(crate) struct Link {
     /// Whether the other side answers digests.
     pub(crate) answers_digests: bool,
     pub(crate) inbox: VecDeque<Item>,
+    /// Up to where the other's feed has come over this line, taken or not.
+    pub(crate) came: Option<Cursor>,
     /// Documents of which changes were asked for.
     pub(crate) asked: BTreeMap<DocumentId, Asked>,
 }
@@ -119,6 +121,8 @@ pub struct SiteStatus {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Followed {
     pub(crate) place: Option<Place>,
+    /// Whether the place that was kept was looked at: what was found out since counts more.
+    pub(crate) kept_read: bool,
     pub(crate) heard_at: Option<Timestamp>,
     /// The last hearing that was kept.
     pub(crate) heard_kept_at: Option<Timestamp>,
@@ -166,6 +170,8 @@ pub(crate) struct Converging {
     pub(crate) listed: VecDeque<DigestDiff>,
     /// When it was last asked over this line.
     pub(crate) asked_at: Option<Timestamp>,
+    /// And how far its feed had been taken then: the answer is about that and nothing later.
+    pub(crate) asked_with: Option<Cursor>,
     /// When it is to be asked again.
     pub(crate) ask_at: Option<Timestamp>,
     /// How far it has taken this clinic's feed, as it last said.

@@ -83,6 +83,35 @@ fn a_clinic_that_was_away_is_behind_by_the_notes_it_has_not_taken_and_does_not_d
 }
 
 #[test]
+fn what_comes_between_a_question_and_its_answer_is_no_difference() {
+    let (mut group, _) = pair();
+    group.sites[1].put(Reference::Patient(patient(&[therapist(1)])));
+    let mut tablet = Tablet::enrol(&mut group, 1, 22);
+    tablet.does(&mut group, &open_visit(1));
+    pass(&mut group, 120_000);
+    let before = group.sites[0].status().same_at;
+    assert!(before.is_some());
+    group.now = group.now.plus_ms(60_000);
+    let now = group.now;
+    group.sites.iter_mut().for_each(|site| site.hub.compare_now(now));
+    // Both ask; the second clinic answers, writes more, and all of it comes to the first at once.
+    group.waits = Some(0);
+    group.run();
+    tablet.does(&mut group, &start(1, "97112", "09:00"));
+    assert!(group.waiting.len() >= 3, "a question, an answer and a page");
+    group.hand_over_what_waits();
+    group.sites[0].write();
+    group.run();
+    assert_eq!(group.heads(VISIT)[0], group.heads(VISIT)[1], "it has what came");
+    let told = group.sites[0].hub.metrics();
+    assert_eq!((told.digests_different, told.notes_fetched_again), (0, 0));
+    assert_eq!(group.sites[0].status().same_at, before, "nothing is said of what was not compared");
+    pass(&mut group, 80_000);
+    assert!(group.sites[0].status().same_at > before, "it asks again");
+    assert_eq!(group.sites[0].hub.metrics().digests_different, 0);
+}
+
+#[test]
 fn a_change_that_was_passed_over_is_found_fetched_and_said() {
     for lost in ["the whole note", "its last changes"] {
         let (mut group, mut tablet) = pair();

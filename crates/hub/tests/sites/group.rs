@@ -86,6 +86,15 @@ pub(crate) struct Group {
     pub(crate) bytes: usize,
     /// Through whose hands what servers say passes.
     pub(crate) hands: Option<fn(Message) -> Message>,
+    /// The clinic to which nothing is handed over for a while, and what waits for it.
+    pub(crate) waits: Option<usize>,
+    pub(crate) waiting: Vec<Frame>,
+}
+
+/// A frame on its way: to whoever serves on a line, or to whoever reads.
+pub(crate) enum Frame {
+    Asked(Wire, Vec<u8>),
+    Answered(Wire, Vec<u8>),
 }
 
 pub(crate) fn config(site: usize) -> HubConfig {
@@ -136,6 +145,13 @@ impl Site {
         self.settle();
     }
 
+    /// Makes durable what is to be written, before anything else is done.
+    pub(crate) fn write(&mut self) {
+        let Some(batch) = self.hub.poll_commit() else { return };
+        let first = self.store.commit(&batch).unwrap();
+        self.hub.committed(&self.store, first);
+    }
+
     pub(crate) fn settle(&mut self) {
         for round in 0.. {
             // Somebody who cannot read tries for ever.
@@ -179,6 +195,8 @@ impl Group {
             now,
             bytes: 0,
             hands: None,
+            waits: None,
+            waiting: Vec::new(),
         };
         for (n, site) in group.sites.iter_mut().enumerate() {
             site.put(Reference::Settings(ClinicSettings {
@@ -268,13 +286,38 @@ impl Group {
         let answered = self.answered();
         let moved = !asked.is_empty() || !answered.is_empty();
         for (wire, frame) in asked {
-            let Site { hub, store, entropy, .. } = &mut self.sites[wire.server];
-            hub.handle_frame(self.now, entropy, store, wire.connection, &frame);
+            self.bring(Frame::Asked(wire, frame));
         }
         for (wire, frame) in answered {
-            self.hand_over(wire, &frame);
+            self.bring(Frame::Answered(wire, frame));
         }
         moved
+    }
+
+    /// Brings a frame to where it goes, or lays it by.
+    fn bring(&mut self, frame: Frame) {
+        let to = match &frame {
+            Frame::Asked(wire, _) => wire.server,
+            Frame::Answered(wire, _) => wire.reader,
+        };
+        if self.waits == Some(to) {
+            return self.waiting.push(frame);
+        }
+        match frame {
+            Frame::Answered(wire, frame) => self.hand_over(wire, &frame),
+            Frame::Asked(wire, frame) => {
+                let Site { hub, store, entropy, .. } = &mut self.sites[wire.server];
+                hub.handle_frame(self.now, entropy, store, wire.connection, &frame);
+            }
+        }
+    }
+
+    /// Hands over at once what was laid by, in the order in which it came.
+    pub(crate) fn hand_over_what_waits(&mut self) {
+        self.waits = None;
+        for frame in std::mem::take(&mut self.waiting) {
+            self.bring(frame);
+        }
     }
 
     /// Hands a server's frame to whoever reads on that connection.
@@ -282,7 +325,7 @@ impl Group {
         let on = |wire: &&Wire| wire.server == server && wire.connection == connection;
         let Some(wire) = self.wires.iter().find(on).copied() else { return };
         self.bytes += frame.len();
-        self.hand_over(wire, frame);
+        self.bring(Frame::Answered(wire, frame.to_vec()));
     }
 
     fn hand_over(&mut self, wire: Wire, frame: &[u8]) {

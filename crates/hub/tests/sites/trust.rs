@@ -142,6 +142,30 @@ fn a_clinic_that_was_put_back_hears_its_own_words_from_others() {
 }
 
 #[test]
+fn a_clinic_that_heard_that_another_was_put_back_does_not_take_up_its_old_place_again() {
+    let (mut group, mut a) = with_a_shared_note();
+    let copy = group.sites[0].store.clone();
+    a.does(&mut group, &start(1, "97112", "09:00"));
+    group.restart(0, &mut BTreeSet::new(), Some(copy));
+    // The second clinic is told, and the line is cut before anything of the new course is durable.
+    group.wire(0, 1);
+    for _ in 0..4 {
+        group.step_without_commits();
+    }
+    assert!(group.sites[1].status().connected, "it was let in, and somebody looked how it stands");
+    group.cut(0, 1);
+    group.wire(0, 1);
+    group.step_without_commits();
+    let greeting = |frame: &[u8]| match sync_protocol::codec::decode(frame).unwrap() {
+        sync_protocol::message::Message::Hello(hello) => Some(hello.cursor),
+        _ => None,
+    };
+    let asked = group.asked();
+    let cursor = asked.iter().find(|(wire, _)| wire.reader == 1).and_then(|(_, frame)| greeting(frame));
+    assert_eq!(cursor, Some(None), "it reads the feed from its start");
+}
+
+#[test]
 fn whoever_wrote_in_a_note_of_others_hears_of_it_from_a_clinic_that_was_put_back() {
     let mut group = Group::new(2, &[(0, 1)]);
     group.share(&[1]);
