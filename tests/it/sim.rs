@@ -70,7 +70,7 @@ fn check_seeds(kind: Kind) -> Tally {
 #[test]
 fn the_promises_hold_over_many_seeds() {
     let total = check_seeds(Kind::Clinic);
-    // Rejected work that everybody has again takes a supervisor and luck: about seven notes in 1,000 worlds.
+    // Rejected work that everybody has again takes a supervisor and luck: about five notes in 1,000 worlds.
     let again = total.made_again > 0 || seeds() < 1_000;
     let lively = total.disputes > 0 && total.rejected > 0 && again && total.faults > seeds();
     assert!(lively || number("GAITWAY_SEED").is_some(), "the worlds were too quiet to prove anything");

@@ -173,11 +173,6 @@ impl World {
         let truth =
             |site: usize, document: &DocumentId| all.get(site).and_then(|truths| truths.get(document));
         let heads = |site: usize, one: &DocumentId| truth(site, one).map(|truth| truth.note.heads());
-        // What is held lies at the clinic that received it, and so does how it arrived.
-        let held = |site: &usize| truth(*site, &document).is_some_and(|truth| truth.pending);
-        if sites.iter().any(held) {
-            return Ok(());
-        }
         let [left, right] = sites;
         if fellows != others || fellows.iter().any(|one| heads(left, one) != heads(right, one)) {
             return Ok(());

@@ -15,8 +15,8 @@ use crate::violation::{Promise, Violation, broken};
 use crate::world::World;
 
 impl World {
-    /// Notes in which rejected work could not be made again: a tablet says so, or is none of the clinic's
-    /// any more.
+    /// Notes in which rejected work could not be made again: a tablet says so, is none of the clinic's any more,
+    /// or does not know of it.
     fn given_up(&self, log: &Log) -> BTreeSet<DocumentId> {
         let mut documents = BTreeSet::new();
         for (document, logged) in &log.documents {
@@ -24,7 +24,8 @@ impl World {
                 let device = crate::clinic::device(machine.index);
                 let mut rejected = logged.changes.values().filter(|change| change.fate == Fate::Rejected);
                 let rewound = self.servers.get(machine.site).is_some_and(|server| server.rewound);
-                let lost = self.is_revoked(machine.index) || rewound;
+                // A tablet that was put back to a copy may have lost what it would make it again from.
+                let lost = self.is_revoked(machine.index) || rewound || machine.put_back;
                 let theirs = rejected.any(|change| change.submitted.device == device);
                 let status = machine.tablet.as_ref().and_then(|app| app.status(*document));
                 (theirs && lost) || status.is_some_and(|status| !status.notes.is_empty())

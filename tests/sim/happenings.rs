@@ -205,6 +205,7 @@ impl World {
         let (disk, saved) = (disk.snapshot(), saved.clone());
         machine.crash(&mut self.dice);
         machine.disk.put_back(&disk, false);
+        machine.put_back = true;
         // Newer copies belong to the branch that was left.
         machine.copies.truncate(chosen + 1);
         self.trace.line(self.now, format_args!("  to a copy made after {} deeds", saved.len()));

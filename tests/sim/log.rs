@@ -114,8 +114,8 @@ pub(crate) struct LoggedDocument {
     pub(crate) changes: BTreeMap<ChangeHash, Logged>,
     /// Their order in the log.
     pub(crate) order: Vec<ChangeHash>,
-    /// How each tablet's last work arrived.
-    pub(crate) arrivals: BTreeMap<DeviceId, Arrival>,
+    /// How each piece of work arrived, with the changes it brought first, in the order of the log.
+    came: Vec<(Arrival, BTreeSet<ChangeHash>)>,
     /// Changes that another clinic holds back and has not sent.
     pub(crate) held_abroad: BTreeSet<ChangeHash>,
 }
@@ -128,6 +128,20 @@ impl LoggedDocument {
             change.fate == Fate::Admitted && deps.iter().all(|dep| !self.changes.contains_key(dep))
         };
         self.changes.values().filter(first).map(|change| change.origin).min().unwrap_or(0)
+    }
+
+    /// How the last work of each tablet arrived that is part of the note.
+    pub(crate) fn arrivals(&self) -> Vec<Arrival> {
+        let mut latest: BTreeMap<DeviceId, Arrival> = BTreeMap::new();
+        let admitted =
+            |hash: &ChangeHash| self.changes.get(hash).is_some_and(|change| change.fate == Fate::Admitted);
+        for (arrival, _) in self.came.iter().filter(|(_, first)| first.iter().any(admitted)) {
+            let one = latest.entry(arrival.device).or_insert_with(|| arrival.clone());
+            if one.received_at <= arrival.received_at {
+                one.clone_from(arrival);
+            }
+        }
+        latest.into_values().collect()
     }
 
     /// Whether these heads show everything that was admitted, and beside it only what is kept back: a server
@@ -273,20 +287,18 @@ impl Log {
             kind,
             changes: BTreeMap::new(),
             order: Vec::new(),
-            arrivals: BTreeMap::new(),
+            came: Vec::new(),
             held_abroad: BTreeSet::new(),
         });
         let received_at = Timestamp::from_unix_ms(work.received_at_ms);
         let arrival = Arrival { device, clock_ahead_ms: work.clock_ahead_ms, received_at };
-        let latest = logged.arrivals.entry(device).or_insert_with(|| arrival.clone());
-        if latest.received_at <= received_at {
-            *latest = arrival;
-        }
         // Work that was made again is there under another name.
         self.changes.extend(work.replaces.iter().map(|hash| (ChangeHash::from_bytes(**hash), document)));
         let named: BTreeSet<ChangeHash> =
             work.hashes.iter().map(|hash| ChangeHash::from_bytes(**hash)).collect();
         let again = work.origin.is_some() && named.iter().all(|hash| logged.changes.contains_key(hash));
+        let first = named.iter().filter(|hash| !logged.changes.contains_key(hash)).copied().collect();
+        logged.came.push((arrival, first));
         for bytes in bodies {
             let candidate = Candidate::scan(bytes.to_vec(), &Limits::V1).broken(Promise::Durable)?;
             let hash = candidate.sketch().hash;

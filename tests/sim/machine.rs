@@ -87,6 +87,8 @@ pub(crate) struct Machine {
     pub(crate) burst: Option<Burst>,
     /// Copies of its disk, oldest first.
     pub(crate) copies: Vec<Copy>,
+    /// Whether it was ever put back to one.
+    pub(crate) put_back: bool,
     /// When it is to be woken.
     pub(crate) wake_at: Option<i64>,
     flight: Option<Flight>,
@@ -117,6 +119,7 @@ impl Machine {
             screens: BTreeMap::new(),
             burst: None,
             copies: Vec::new(),
+            put_back: false,
             wake_at: None,
             flight: None,
             rulebook,

@@ -44,7 +44,7 @@ impl World {
         }
         all.iter().try_for_each(|(document, published)| {
             let truth = truths.get(document);
-            truth.map_or(Ok(()), |truth| self.check_tablet_reports(site, *document, truth, published))
+            truth.map_or(Ok(()), |truth| self.check_tablet_reports(site, *document, truth, published, truths))
         })
     }
 
@@ -54,7 +54,9 @@ impl World {
         document: DocumentId,
         truth: &Truth,
         published: &chart::report::Published,
+        truths: &Truths,
     ) -> Result<(), Violation> {
+        let rewound = self.servers.get(site).is_some_and(|server| server.rewound);
         let begun_at = |server: &Server| server.log.documents.get(&document).map(LoggedDocument::home);
         if self.servers.get(site).and_then(begun_at) != Some(site) {
             // The settings of the clinic where it was begun are not on the tablets of this one: they say that
@@ -92,7 +94,11 @@ impl World {
             let settled =
                 held.iter().all(|one| app.status(*one).is_some_and(|status| status.notes.is_empty()));
             let revoked = revoked.contains(&machine.index);
-            if revoked || !inputs_held || !settled {
+            // A tablet goes on showing what a clinic that was put back keeps back since, and counts it.
+            let shows = |one: &DocumentId| app.heads(*one).cloned();
+            let admitted = |one: &DocumentId| truths.get(one).map(|truth| truth.note.heads());
+            let beside = rewound && held.iter().any(|one| shows(one) != admitted(one));
+            if revoked || beside || !inputs_held || !settled {
                 continue;
             }
             let own = app.report(&machine.disk, document, confirmed.as_of).broken(Promise::Reports)?;
@@ -156,8 +162,7 @@ impl Known<'_> {
         }
         around.patient =
             own.patient.and_then(|patient| self.roster.with_every_team(patient)).as_ref().map(facts::patient);
-        around.arrivals =
-            logged.map(|logged| logged.arrivals.values().cloned().collect()).unwrap_or_default();
+        around.arrivals = logged.map(LoggedDocument::arrivals).unwrap_or_default();
         let received = around.arrivals.iter().map(|arrival| arrival.received_at).max();
         let offset = settings.map_or(0, |settings| settings.utc_offset_minutes);
         let as_of = received.unwrap_or(Timestamp::from_unix_ms(0)).clock_time(offset).local_date();

@@ -61,7 +61,8 @@ pub(crate) struct Backlog {
 pub(crate) struct Ledger {
     pub(crate) changes: BTreeMap<ChangeHash, Known>,
     pub(crate) works: BTreeMap<u64, WorkNote>,
-    pub(crate) arrivals: BTreeMap<DeviceId, Arrival>,
+    /// How each piece of work came.
+    came: BTreeMap<u64, Arrival>,
     pub(crate) caseloads: BTreeSet<PersonId>,
     /// The other clinics that hold it.
     pub(crate) sites: BTreeSet<ClinicId>,
@@ -127,12 +128,7 @@ impl Ledger {
                 }
             }
         }
-        let arrival = Arrival { device: work.device, clock_ahead_ms, received_at };
-        // Another clinic's work need not come in the order in which it received it.
-        let latest = self.arrivals.entry(work.device).or_insert_with(|| arrival.clone());
-        if latest.received_at <= received_at {
-            *latest = arrival;
-        }
+        self.came.insert(seq, Arrival { device: work.device, clock_ahead_ms, received_at });
         let hashes = work.hashes.clone();
         self.note_replays(&work);
         self.works.insert(seq, work);
@@ -346,8 +342,20 @@ impl Ledger {
         }
     }
 
-    /// When work on the document last came.
-    pub(crate) fn last_received(&self) -> Option<Timestamp> {
-        self.arrivals.values().map(|arrival| arrival.received_at).max()
+    /// How the last work of each tablet came that is part of the note. What is held or was rejected lies at the
+    /// clinic that received it and nowhere else, and reports are equal at all of them.
+    pub(crate) fn arrivals(&self) -> Vec<Arrival> {
+        let mut latest: BTreeMap<DeviceId, &Arrival> = BTreeMap::new();
+        for (seq, arrival) in &self.came {
+            let here = |hash: &ChangeHash| self.changes.get(hash).and_then(|known| known.seq) == Some(*seq);
+            let stays = |hash: &ChangeHash| here(hash) && self.fate(hash) == Some(Fate::Admitted);
+            let part = self.works.get(seq).is_some_and(|work| work.hashes.iter().any(stays));
+            // Another clinic's work need not come in the order in which it received it.
+            let newer = latest.get(&arrival.device).is_none_or(|one| one.received_at <= arrival.received_at);
+            if part && newer {
+                latest.insert(arrival.device, arrival);
+            }
+        }
+        latest.into_values().cloned().collect()
     }
 }

@@ -162,8 +162,8 @@ impl Hub {
         }
         let note = resident.note.clone();
         let mut pending = resident.ledger.has_unsettled_holds();
-        let arrivals = resident.ledger.arrivals.values().cloned().collect();
-        let received = resident.ledger.last_received().unwrap_or_default();
+        let arrivals = resident.ledger.arrivals();
+        let received = arrivals.iter().map(|arrival| arrival.received_at).max().unwrap_or_default();
         let home = resident.ledger.home(self.config.clinic);
         let episode = resident.shown().episode;
         let mut around = Around { arrivals, ..Around::default() };

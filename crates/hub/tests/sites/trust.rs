@@ -180,3 +180,21 @@ fn whoever_wrote_in_a_note_of_others_hears_of_it_from_a_clinic_that_was_put_back
     tablet.talks(&mut group, None);
     assert!(tablet.told.contains(&begun), "and by the same with the verdict that another one kept");
 }
+
+#[test]
+fn what_one_clinic_has_rejected_makes_no_report_differ() {
+    let (mut group, _) = with_a_shared_note();
+    treat_at_both(&mut group);
+    let mut b = Tablet::enrol(&mut group, 1, 22);
+    b.talks(&mut group, None);
+    // A tablet that was put back to a copy of itself uses a number twice.
+    let copy = b.note.clone();
+    b.does(&mut group, &start(1, "97112", "09:00"));
+    b.note = copy;
+    group.now = group.now.plus_ms(60_000);
+    b.does(&mut group, &start(2, "97110", "10:00"));
+    let Site { hub, store, .. } = &mut group.sites[1];
+    let rows = hub.quarantine(store, 10).unwrap();
+    assert_eq!((rows.len(), rows[0].outcome), (1, "rejected"));
+    check_equal(&mut group);
+}
