@@ -176,15 +176,35 @@ impl Hub {
         let Some(Head::Work(work)) = opened.head.clone() else { return Ok(None) };
         let own = DeviceId::from_bytes(*work.device) == reading.device;
         let admitted = fate_of(verdict.outcome, verdict.reason) == Fate::Admitted;
-        if own && (!admitted || reading.brought.contains(&verdict.work)) {
+        if own && !admitted {
             return Ok(Some(FeedBody::Verdict(wire_verdict(document, seq, verdict))));
+        }
+        if own && reading.brought.contains(&verdict.work) {
+            let part = self.standing_part(document, verdict);
+            return Ok(part.map(|part| FeedBody::Verdict(wire_verdict(document, seq, &part))));
         }
         if !admitted {
             // It was admitted once, in a record that was put back: whoever was sent it then takes it out.
             let rejected = matches!(fate_of(verdict.outcome, verdict.reason), Fate::Rejected(_));
             return Ok(rejected.then(|| FeedBody::Verdict(wire_verdict(document, seq, verdict))));
         }
-        self.changes_body(reader, &opened, document, &work, verdict).map(|body| Some(FeedBody::Changes(body)))
+        self.standing_body(reader, &opened, document, &work, verdict).map(|body| body.map(FeedBody::Changes))
+    }
+
+    /// What a tablet is sent of a piece of work: what is part of the note.
+    pub(crate) fn standing_body(
+        &mut self,
+        reader: &dyn StoreReader,
+        opened: &Opened,
+        document: DocumentId,
+        work: &Work,
+        verdict: &Verdict,
+    ) -> Result<Option<FeedChanges>, RecordError> {
+        let Some(part) = self.standing_part(document, verdict) else { return Ok(None) };
+        let mut body = self.changes_body(reader, opened, document, work, &part)?;
+        // The proof is of all that was admitted.
+        body.verdict = minicbor::to_vec(entry::at_origin(verdict)).unwrap_or_default();
+        Ok(Some(body))
     }
 
     /// The admitted changes of one piece of work, as they travel.

@@ -177,6 +177,8 @@ pub struct Hub {
     pub(crate) uncommitted: BTreeMap<DocumentId, usize>,
     /// Tablets that brought others' work of a document and have not been told whether they follow it.
     pub(crate) carried: BTreeMap<DocumentId, BTreeSet<DeviceId>>,
+    /// What is written down as overruled, by document.
+    pub(crate) overruled: BTreeMap<DocumentId, BTreeSet<ChangeHash>>,
     /// The reports whose markers are on their way into the log.
     pub(crate) marked: BTreeMap<DocumentId, [u8; 32]>,
     /// Actors bound by work that is not durable yet.
@@ -227,6 +229,7 @@ impl Hub {
             unjudged_cost: BTreeMap::new(),
             uncommitted: BTreeMap::new(),
             carried: BTreeMap::new(),
+            overruled: BTreeMap::new(),
             marked: BTreeMap::new(),
             binding: BTreeMap::new(),
             keep: Vec::new(),

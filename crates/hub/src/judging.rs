@@ -21,6 +21,7 @@ use crate::hub::{Arrived, ConnectionId, Hub};
 use crate::ledger::Fate;
 use crate::limits::{CASE_BYTES, CASE_CHANGES_MAX, CASE_OPS, FAIR_ENTRIES};
 use crate::moved::{Came, moved_ruling};
+use crate::overruled::claims_place;
 use crate::record::RecordError;
 use crate::resident::submitted_of;
 use crate::ruling::{Docket, Ruling, follows, made_twice, ruling_of};
@@ -208,6 +209,7 @@ impl Hub {
             let away = work.by.map(|came| self.directory.moved_from(came, sketch.time, document));
             let away = away.unwrap_or_default();
             let ruled = made_twice(&ledger, &hash).or_else(|| work.held.clone());
+            let ruled = ruled.or_else(|| claims_place(&ledger, sketch));
             let ruled = ruled.or_else(|| follows(&ledger, &docket.rulings, &sketch.deps));
             match ruled.or_else(|| patient.filter(|one| away.contains(one)).map(|_| moved_ruling())) {
                 Some(ruling) => _ = docket.rulings.insert(hash, ruling),

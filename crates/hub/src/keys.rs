@@ -42,6 +42,10 @@ pub(crate) fn device(vault: &Vault, device: DeviceId) -> Key {
 pub(crate) fn quarantine(vault: &Vault) -> Key {
     vault.key("quarantine", &[])
 }
+/// What was admitted and is not part of its note, because another change stands in the place of one of it.
+pub(crate) fn overruled(vault: &Vault) -> Key {
+    vault.key("overruled", &[])
+}
 /// All reference data.
 pub(crate) fn references(vault: &Vault) -> Key {
     vault.key("references", &[])

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chart::facts::Arrival;
-use chart::ids::{ChangeHash, ClinicId, DeviceId, PersonId};
+use chart::ids::{ActorId, ChangeHash, ClinicId, DeviceId, PersonId};
 use chart::time::Timestamp;
 use session_note::admit::ChangeSketch;
 use store::Key;
@@ -28,7 +28,11 @@ pub(crate) enum Fate {
 pub(crate) struct Known {
     /// The entry of its work; `None` until that entry is durable.
     pub(crate) seq: Option<u64>,
+    pub(crate) actor: ActorId,
+    /// Which of the actor's changes it is.
+    pub(crate) number: u64,
     pub(crate) deps: Vec<ChangeHash>,
+    /// What the verdicts on it say together; [`Ledger::fate`] says what has become of it.
     pub(crate) fate: Fate,
     /// Whether it and all it builds on are durable.
     pub(crate) whole: bool,
@@ -82,6 +86,12 @@ pub(crate) struct Ledger {
     originals: BTreeMap<ChangeHash, BTreeSet<ChangeHash>>,
     /// Changes by something they build on that was not whole when they came.
     followers: BTreeMap<ChangeHash, Vec<ChangeHash>>,
+    /// An admitted change of each actor under each number.
+    pub(crate) numbers: BTreeMap<(ActorId, u64), ChangeHash>,
+    /// Actors of whom two changes under one number were admitted, at clinics apart.
+    pub(crate) torn: BTreeSet<ActorId>,
+    /// Admitted changes that are not part of the note for it.
+    pub(crate) overruled: BTreeMap<ChangeHash, ReasonCode>,
     /// How many changes of each piece of work have no verdict.
     open: BTreeMap<u64, usize>,
     /// The last entry that is folded in.
@@ -108,6 +118,8 @@ impl Ledger {
         }
         let known = Known {
             seq: None,
+            actor: sketch.actor,
+            number: sketch.seq,
             deps: sketch.deps.clone(),
             fate: Fate::Unjudged,
             whole: false,
@@ -203,7 +215,14 @@ impl Ledger {
         if self.genesis.as_ref() == Some(hash) {
             return Some(Fate::Admitted);
         }
-        self.changes.get(hash).map(|known| known.fate)
+        let overruled = self.overruled.get(hash).map(|reason| Fate::Rejected(*reason));
+        overruled.or_else(|| self.changes.get(hash).map(|known| known.fate))
+    }
+
+    /// Whether the verdicts on a change admit it, part of the note or not.
+    pub(crate) fn was_admitted(&self, hash: &ChangeHash) -> bool {
+        let admitted = |known: &Known| known.fate == Fate::Admitted;
+        self.genesis.as_ref() == Some(hash) || self.changes.get(hash).is_some_and(admitted)
     }
 
     /// Folds a verdict in: admitted outweighs rejected outweighs held.
@@ -224,6 +243,12 @@ impl Ledger {
         {
             let first = known.fate == Fate::Unjudged && fate != Fate::Unjudged;
             known.fate = fate;
+            if fate == Fate::Admitted {
+                let place = self.numbers.entry((known.actor, known.number)).or_insert(*hash);
+                if *place != *hash {
+                    self.torn.insert(known.actor);
+                }
+            }
             if let Some(seq) = known.seq.filter(|_| first)
                 && let Some(open) = self.open.get_mut(&seq)
             {
@@ -237,8 +262,7 @@ impl Ledger {
 
     /// Whether a change is admitted, or will be once what was brought is written.
     pub(crate) fn is_settled(&self, hash: &ChangeHash) -> bool {
-        self.fate(hash) == Some(Fate::Admitted)
-            || self.changes.get(hash).is_some_and(|known| known.verdict_comes)
+        self.was_admitted(hash) || self.changes.get(hash).is_some_and(|known| known.verdict_comes)
     }
 
     /// Notes that an origin's verdict on a change was brought.
@@ -267,11 +291,12 @@ impl Ledger {
     /// The clinic where it was begun: it received what builds on nothing; the smaller id of several. Times of
     /// arrival do not decide, for to a clinic that was put back work comes a second time.
     pub(crate) fn home(&self, here: ClinicId) -> ClinicId {
-        let builds_on_nothing = |known: &&Known| {
-            known.fate == Fate::Admitted && known.deps.iter().all(|dep| self.genesis.as_ref() == Some(dep))
+        let builds_on_nothing = |(hash, known): &(&ChangeHash, &Known)| {
+            self.fate(hash) == Some(Fate::Admitted)
+                && known.deps.iter().all(|dep| self.genesis.as_ref() == Some(dep))
         };
-        let work = |known: &Known| known.seq.and_then(|seq| self.works.get(&seq));
-        let begun = self.changes.values().filter(builds_on_nothing).filter_map(work);
+        let work = |(_, known): (_, &Known)| known.seq.and_then(|seq| self.works.get(&seq));
+        let begun = self.changes.iter().filter(builds_on_nothing).filter_map(work);
         begun.map(|work| work.origin.unwrap_or(here)).min().unwrap_or(here)
     }
 

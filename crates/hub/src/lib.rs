@@ -41,6 +41,7 @@ pub mod limits;
 mod links;
 mod metrics;
 mod moved;
+mod overruled;
 mod pairing;
 mod reckoner;
 mod record;
@@ -55,6 +56,7 @@ mod sites;
 mod startup;
 mod supply;
 mod told;
+mod twins;
 mod verdicts;
 mod views;
 

@@ -15,6 +15,7 @@ use crate::entry::Head;
 use crate::hub::{After, Hub, HubError, Ticket};
 use crate::ledger::{Fate, Ledger};
 use crate::limits::REASON_BYTES_MAX;
+use crate::overruled::claims_place;
 use crate::record::RecordError;
 use crate::resident::submitted_of;
 use crate::ruling::{Docket, Release, Ruling, made_twice};
@@ -169,7 +170,7 @@ impl Hub {
                     dangerous |= fate == Some(Fate::Held(ReasonCode::NeedsAttention));
                     let author = (PersonId::from_bytes(*work.person), DeviceId::from_bytes(*work.device));
                     docket.add(*seq, author, sketch.hash, &sketch.deps);
-                    match made_twice(&ledger, &sketch.hash) {
+                    match made_twice(&ledger, &sketch.hash).or_else(|| claims_place(&ledger, &sketch)) {
                         Some(ruling) => _ = docket.rulings.insert(sketch.hash, ruling),
                         None => submitted.push(change),
                     }

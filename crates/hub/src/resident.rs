@@ -3,7 +3,7 @@
 //! Memory does not grow with the number of notes: at most `documents_resident_max` stay, the least
 //! recently used go first, and what goes can always be built again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chart::ids::{ChangeHash, ClinicId, DeviceId, DocumentId, PatientId, PersonId};
 use chart::time::Timestamp;
@@ -203,7 +203,7 @@ fn build(
         resident.note = note;
         resident.snapshot_through = through;
     }
-    let mut admitted: Vec<Submitted> = Vec::new();
+    let mut admitted: BTreeSet<ChangeHash> = BTreeSet::new();
     let mut bodies: BTreeMap<ChangeHash, Submitted> = BTreeMap::new();
     for opened in entries {
         resident.ledger.through = resident.ledger.through.max(opened.seq);
@@ -221,8 +221,8 @@ fn build(
                 let fate = fate_of(verdict.outcome, verdict.reason);
                 for hash in entry::change_hashes(&verdict.hashes) {
                     resident.ledger.judge(&hash, fate);
-                    if fate == Fate::Admitted && !resident.note.contains(&hash) {
-                        admitted.extend(bodies.get(&hash).cloned());
+                    if fate == Fate::Admitted {
+                        admitted.insert(hash);
                     }
                 }
             }
@@ -239,6 +239,14 @@ fn build(
             _ => {}
         }
     }
+    resident.ledger.settle_twins();
+    admitted.retain(|hash| resident.ledger.fate(hash) == Some(Fate::Admitted));
+    if resident.ledger.overruled.keys().any(|hash| resident.note.contains(hash)) {
+        // The snapshot was taken before it was known what stays.
+        (resident.note, resident.snapshot_through) = (NoteDocument::new(document, kind), 0);
+    }
+    admitted.retain(|hash| !resident.note.contains(hash));
+    let admitted: Vec<Submitted> = admitted.iter().filter_map(|hash| bodies.remove(hash)).collect();
     if !admitted.is_empty() {
         resident.apply_admitted(&admitted);
     }

@@ -14,7 +14,7 @@ use crate::entry::{Head, Id, Origin, Verdict};
 use crate::hub::{After, Hub};
 use crate::import::{Trouble, hash_of};
 use crate::keys;
-use crate::ledger::{Fate, Ledger};
+use crate::ledger::Ledger;
 use crate::limits::SNAPSHOT_EVERY_ENTRIES;
 use crate::links::Import;
 use crate::record::RecordError;
@@ -100,23 +100,24 @@ impl Hub {
         }
         let shown = resident.shown().clone();
         let changes: Vec<Submitted> = imports.iter().flat_map(|import| import.changes.clone()).collect();
-        resident.apply_admitted(&changes);
+        let before = (resident.ledger.caseloads.clone(), resident.ledger.sites.clone());
         for import in &imports {
             for hash in &import.honoured {
                 resident.ledger.judge(hash, fate_of(import.verdict.outcome, import.verdict.reason));
             }
         }
         self.metrics.imported += changes.len() as u64;
+        self.bring_up(reader, &mut resident, changes)?;
         // Work of this clinic may have waited for just these changes.
         if let Some((seq, _)) = resident.ledger.next_to_judge(1).first() {
             self.unjudged.insert((*seq, document));
         }
         resident.shown = None;
         resident.shown();
-        let before = (resident.ledger.caseloads.clone(), resident.ledger.sites.clone());
         let authors: Vec<_> = imports.iter().map(|import| import.note.person).collect();
         let places = self.places(&mut resident, &authors);
         let scopes = self.scope_keys(&resident.ledger, &before);
+        self.write_overruled(entropy, reader, &mut resident, &before.0)?;
         for import in imports {
             let vault = &self.record.vault;
             let mut names = vec![keys::document(vault, document), keys::imported(vault)];
@@ -193,9 +194,8 @@ fn in_order(ledger: &Ledger, imports: Vec<Import>) -> (Vec<Import>, Vec<Import>)
         for import in waiting {
             let own: BTreeSet<ChangeHash> = import.changes.iter().map(hash_of).collect();
             let mut deps = import.changes.iter().flat_map(|one| &one.candidate.sketch().deps);
-            let is_there = |dep: &ChangeHash| {
-                own.contains(dep) || there.contains(dep) || ledger.fate(dep) == Some(Fate::Admitted)
-            };
+            let is_there =
+                |dep: &ChangeHash| own.contains(dep) || there.contains(dep) || ledger.was_admitted(dep);
             if deps.all(is_there) {
                 there.extend(own);
                 ready.push(import);

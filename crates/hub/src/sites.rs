@@ -189,7 +189,13 @@ impl Hub {
         if places.first || !entered.any(|id| *id.as_slice() == *clinic.as_bytes()) {
             return Ok(None);
         }
-        let heads = self.admitted_heads(reader, document)?;
+        let mut heads = self.admitted_heads(reader, document)?;
+        if self.overruled.contains_key(&document)
+            && let Some(resident) = self.residents.load(&mut self.record, reader, document, None)?
+        {
+            // With what is overruled, so that it draws the same conclusion.
+            heads = resident.ledger.admitted_heads().into_iter().collect();
+        }
         let documents = vec![ScopeDocument { document, heads }];
         Ok(Some(FeedBody::Entered(ScopeChange { scope: ScopeName::Site(clinic), documents })))
     }

@@ -21,6 +21,7 @@ impl Hub {
         let record = Record::new(Vault::new(config.clinic_key));
         let mut hub = Hub::empty(config, record, reader.tip());
         hub.directory = hub.read_directory(reader)?;
+        hub.find_overruled(reader)?;
         hub.find_unsettled_transfers();
         let judged_through = hub.find_unjudged(reader)?;
         hub.find_stale(reader, judged_through)?;

@@ -145,7 +145,13 @@ impl Hub {
         }
     }
 
-    fn signed(&self, document: DocumentId, work: u64, ruling: &Ruling, hashes: &[ChangeHash]) -> Verdict {
+    pub(crate) fn signed(
+        &self,
+        document: DocumentId,
+        work: u64,
+        ruling: &Ruling,
+        hashes: &[ChangeHash],
+    ) -> Verdict {
         let mut verdict = Verdict {
             work,
             outcome: ruling.outcome,

@@ -34,6 +34,8 @@ pub(crate) struct Site {
     pub(crate) entropy: Dice,
     /// Whether the store cannot be read at the moment, where work is done that follows a commit.
     pub(crate) unreadable: bool,
+    /// Whether what is derived is not kept any more.
+    pub(crate) forgets: bool,
 }
 
 /// A store that cannot be read for a while.
@@ -137,7 +139,7 @@ impl Site {
     pub(crate) fn new(site: usize) -> Self {
         let store = MemoryStore::new(EpochId::from_bytes([site as u8 + 50; 16]));
         let hub = Hub::open(config(site), &store).unwrap();
-        Self { hub, store, entropy: Dice(site as u64 + 1), unreadable: false }
+        Self { hub, store, entropy: Dice(site as u64 + 1), unreadable: false, forgets: false }
     }
 
     pub(crate) fn put(&mut self, reference: Reference) {
@@ -167,7 +169,9 @@ impl Site {
                     continue;
                 }
                 let kept = self.hub.poll_keep();
-                self.store.keep(&kept).unwrap();
+                if !self.forgets {
+                    self.store.keep(&kept).unwrap();
+                }
                 return;
             };
             let first = self.store.commit(&batch).unwrap();

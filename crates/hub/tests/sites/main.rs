@@ -22,12 +22,12 @@ use chart::time::Timestamp;
 use ed25519_dalek::{Signer, SigningKey};
 use hub::{ConnectionId, Hub, HubConfig, SiteStatus};
 use session_note::admission::Submitted;
-use session_note::admit::{Candidate, Limits};
+use session_note::admit::{Candidate, Limits, Outcome as GateOutcome};
 use session_note::schema::Kind;
 use session_note::{Author, Issued, NoteDocument};
 use store::{MemoryStore, Store};
 use sync_protocol::message::{DocumentPush, Envelope, FeedBody, ScopeName};
-use sync_protocol::{DocumentKind, Priority, TabletConfig, TabletEvent, TabletSession};
+use sync_protocol::{DocumentKind, Outcome, Priority, RefuseCode, TabletConfig, TabletEvent, TabletSession};
 
 mod digests;
 mod ended;
@@ -35,6 +35,7 @@ mod group;
 mod sharing;
 mod tablet;
 mod trust;
+mod twins;
 mod weather;
 
 use group::*;

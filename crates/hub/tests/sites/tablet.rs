@@ -11,6 +11,14 @@ pub(crate) struct Tablet {
     pub(crate) counter: u64,
     /// The changes of which its feed said on the last connection what became of them.
     pub(crate) told: BTreeSet<ChangeHash>,
+    /// Every change it made or was sent.
+    pub(crate) known: BTreeMap<ChangeHash, Submitted>,
+    /// Those that were rejected.
+    pub(crate) rejected: BTreeSet<ChangeHash>,
+    /// How often it was sent what does not fit beside what it has.
+    pub(crate) misfits: usize,
+    /// Whether the clinic knows its actor as somebody else's.
+    refused: bool,
 }
 
 impl Tablet {
@@ -25,7 +33,29 @@ impl Tablet {
         let actor = ActorId::from_bytes([n; 16]);
         let author = Author { person: therapist(site), device: enrolment.device, actor };
         let note = NoteDocument::new(VISIT, Kind::Visit);
-        Self { site, key, author, note, counter: u64::from(n) << 32, told: BTreeSet::new() }
+        let (counter, told, known, rejected) = (u64::from(n) << 32, [].into(), [].into(), [].into());
+        Self { site, key, author, note, counter, told, known, rejected, misfits: 0, refused: false }
+    }
+
+    fn takes(&mut self, submitted: Vec<Submitted>) {
+        let taken = self.note.take_in(&submitted).unwrap();
+        let out = |(_, outcome): &&(_, GateOutcome)| matches!(outcome, GateOutcome::Rejected { .. });
+        self.misfits += taken.outcomes.iter().filter(out).count();
+        self.note = taken.note;
+        self.known.extend(submitted.into_iter().map(|one| (one.candidate.sketch().hash, one)));
+    }
+
+    /// Takes out what was rejected, and goes on under another name if it was its own.
+    fn takes_out(&mut self) {
+        let left = self.known.iter().filter(|(hash, _)| !self.rejected.contains(*hash));
+        let left: Vec<Submitted> = left.map(|(_, one)| one.clone()).collect();
+        self.note = NoteDocument::new(VISIT, Kind::Visit).take_in(&left).unwrap().note;
+        let own = |hash: &ChangeHash| {
+            self.known.get(hash).is_some_and(|one| one.candidate.sketch().actor == self.author.actor)
+        };
+        if self.refused || self.rejected.iter().any(own) {
+            self.author.actor = ActorId::random(&mut Dice(self.counter));
+        }
     }
 
     /// Does something to the note, brings it to the clinic, and hears what the clinic has.
@@ -36,6 +66,9 @@ impl Tablet {
         let issued = Issued { id: CommandId::random(&mut entropy), command };
         let (fresh, seen) = (ActorId::random(&mut entropy), self.note.heads());
         let done = self.note.commit(&self.author, fresh, group.now, &seen, &[issued]).expect(json);
+        let own = Candidate::scan(done.bytes.clone(), &Limits::V1).unwrap();
+        let (person, device) = (self.author.person, self.author.device);
+        self.known.insert(done.hash, Submitted { candidate: own, person, device });
         let (device, person, heads) = (self.author.device, self.author.person, vec![done.hash]);
         let clinic = clinic_id(self.site);
         let signed = sync_protocol::statement::push(clinic, VISIT, &heads, device, person, self.counter);
@@ -57,6 +90,11 @@ impl Tablet {
             more: false,
         };
         self.talks(group, Some(push));
+        if self.refused {
+            self.known.remove(&done.hash);
+            self.takes_out();
+            self.refused = false;
+        }
         done.hash
     }
 
@@ -127,7 +165,16 @@ impl Tablet {
             TabletEvent::Page(page) => {
                 for entry in page.entries {
                     if let FeedBody::Verdict(verdict) = &entry.body {
-                        self.told.extend(verdict.items.iter().flat_map(|item| &item.hashes));
+                        for item in &verdict.items {
+                            self.told.extend(&item.hashes);
+                            match item.outcome {
+                                Outcome::Rejected => self.rejected.extend(&item.hashes),
+                                _ => self.rejected.retain(|hash| !item.hashes.contains(hash)),
+                            }
+                        }
+                        if self.rejected.iter().any(|hash| self.note.contains(hash)) {
+                            self.takes_out();
+                        }
                     }
                     if let FeedBody::Changes(changes) = entry.body
                         && changes.document == VISIT
@@ -138,12 +185,17 @@ impl Tablet {
                             device: changes.device,
                         };
                         let submitted: Vec<Submitted> = changes.changes.into_iter().map(take).collect();
-                        self.told.extend(submitted.iter().map(|one| one.candidate.sketch().hash));
-                        self.note = self.note.take_in(&submitted).unwrap().note;
+                        for one in &submitted {
+                            let hash = one.candidate.sketch().hash;
+                            self.told.insert(hash);
+                            self.rejected.remove(&hash);
+                        }
+                        self.takes(submitted);
                     }
                 }
             }
             TabletEvent::Failed(failure) => panic!("{}", failure.sentence),
+            TabletEvent::Refused(refuse) if refuse.code == RefuseCode::NewActor => self.refused = true,
             TabletEvent::Refused(refuse) => panic!("{}", refuse.sentence),
             _ => {}
         }

@@ -13,5 +13,6 @@ mod feed;
 mod fence;
 mod hostile;
 mod safe;
+mod twins;
 mod verdicts;
 mod world;
