@@ -9,6 +9,7 @@ mod desk;
 mod gauges;
 pub(crate) mod lines;
 mod outbox;
+mod resting;
 mod run;
 
 use std::sync::Arc;

@@ -94,10 +94,20 @@ struct Bench {
 }
 
 fn sit(mut bench: Bench, waiting: &Receiver<Case>, judgements: &UnboundedSender<Box<Judgement>>) {
+    stand_back();
     while let Ok(case) = waiting.recv() {
         if judgements.send(Box::new(bench.judge(case))).is_err() {
             return;
         }
+    }
+}
+
+/// Lets everybody else's receipts go before this thread's verdicts where there are too few cores for both. On
+/// Linux a priority is a thread's own; elsewhere it would be the whole server's.
+fn stand_back() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, limits::JUDGE_NICENESS) {
+        tracing::debug!(%error, "judging runs at the priority of everything else");
     }
 }
 

@@ -45,6 +45,19 @@ pub const OUTBOX_BYTES: usize = 1 << 20;
 pub const OUTBOX_ALL_BYTES: usize = 128 << 20;
 /// The driver's stack: documents are nested, and judging them recurses.
 pub const DRIVER_STACK_BYTES: usize = 64 << 20;
+/// How far judging stands back behind what answers tablets: a Unix niceness, 0 (not at all) to 19.
+pub const JUDGE_NICENESS: i32 = 10;
+/// A note whose case took this long is heavy, and heavy notes rest after each such case.
+pub const LONG_CASE: Duration = Duration::from_millis(10);
+/// For how many times as long, so that they take a twenty-fifth of a core: less than the twentieth of others' edits
+/// that a 95th percentile leaves out.
+pub const RESTS: u32 = 24;
+/// But never longer than this.
+pub const LONGEST_REST: Duration = Duration::from_secs(5);
+/// They rest only while others are served: when a case that was not long ended this lately.
+pub const OTHERS_LATELY: Duration = Duration::from_millis(250);
+/// Heavy notes that are remembered as such.
+pub const HEAVY_NOTES_MAX: usize = 1_000;
 /// How often the server may die of one note's work before it is held untried.
 pub const DEATHS_MAX: u32 = 3;
 /// How long the judge may take for one case. Cases are small, so a longer one never ends: the server ends

@@ -202,8 +202,8 @@ fn check_server(server: &mut Server, truths: &Truths) -> Result<(), Violation> {
             return Err(broken(Promise::Converged, story));
         }
         let content = match truth.note.kind() {
-            Kind::Visit => serde_json::to_value(truth.note.read_visit().value),
-            Kind::Episode => serde_json::to_value(truth.note.read_episode().value),
+            Kind::Visit => serde_json::to_value(&truth.note.read_visit().value),
+            Kind::Episode => serde_json::to_value(&truth.note.read_episode().value),
         };
         if content.broken(Promise::Quiet)? != shown.content {
             return Err(broken(Promise::Converged, format!("the hub shows {document} otherwise")));

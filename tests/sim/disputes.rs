@@ -21,7 +21,7 @@ pub(crate) fn check_disputes(
         return Ok(());
     }
     let ancestry = ancestry(logged);
-    let visit = truth.note.read_visit().value;
+    let visit = &truth.note.read_visit().value;
     check_register(document, "provider", &visit.provider, &ancestry, tally)?;
     check_register(document, "date", &visit.date, &ancestry, tally)?;
     check_register(document, "place", &visit.place, &ancestry, tally)?;

@@ -51,8 +51,8 @@ impl World {
                 .is_some_and(|logged| logged.changes.values().any(|change| change.fate == Fate::Rejected));
             made_again += u64::from(rejected && !pending);
             let (visit, episode) = match truth.note.kind() {
-                Kind::Visit => (Some(truth.note.read_visit().value), None),
-                Kind::Episode => (None, Some(truth.note.read_episode().value)),
+                Kind::Visit => (Some(truth.note.read_visit().value.clone()), None),
+                Kind::Episode => (None, Some(truth.note.read_episode().value.clone())),
             };
             let seen = Seen { visit: visit.as_ref(), episode: episode.as_ref(), drafts: Vec::new() };
             for deed in self.model.deeds.iter().filter(|deed| deed.document == *document) {

@@ -49,8 +49,8 @@ impl World {
                 }
                 if view.heads == heads {
                     let (visit, episode) = match truth.note.kind() {
-                        Kind::Visit => (Some(truth.note.read_visit().value), None),
-                        Kind::Episode => (None, Some(truth.note.read_episode().value)),
+                        Kind::Visit => (Some(truth.note.read_visit().value.clone()), None),
+                        Kind::Episode => (None, Some(truth.note.read_episode().value.clone())),
                     };
                     if view.visit != visit || view.episode != episode || !view.drafts.is_empty() {
                         let (shown, wanted) = (parts(&view.visit), parts(&visit));

@@ -136,8 +136,8 @@ impl Known<'_> {
             .filter(|(_, truth)| truth.note.kind() == Kind::Visit)
             .map(|(id, truth)| (*id, facts::slice(&truth.note.read_visit().value)))
             .collect();
-        let visit = truth.note.read_visit().value;
-        let own = facts::slice(&visit);
+        let visit = &truth.note.read_visit().value;
+        let own = facts::slice(visit);
         let (dates, providers) = (facts::dates(&own), facts::providers(&own));
         let mut around = Around::default();
         let mut pending = truth.pending;
@@ -169,8 +169,8 @@ impl Known<'_> {
         around.episode = visit.episode.and_then(|id| {
             let episode = self.truths.get(&id).filter(|truth| truth.note.kind() == Kind::Episode)?;
             let visits = slices.iter().filter_map(|(visit, slice)| {
-                let visit = self.truths.get(visit)?.note.read_visit().value;
-                (visit.episode == Some(id)).then(|| EpisodeVisit::of(&visit, slice))
+                let visit = &self.truths.get(visit)?.note.read_visit().value;
+                (visit.episode == Some(id)).then(|| EpisodeVisit::of(visit, slice))
             });
             Some(course(&episode.note.read_episode().value, episode.note.heads(), &own, visits))
         });

@@ -196,7 +196,7 @@ impl Server {
         self.judge(dice, steps, &mut wishes);
         let Some(hub) = &mut self.hub else { return wishes };
         let idle = self.plant == Some(Plant::ReportsForgotten) && hub.metrics().unjudged == 0;
-        let more = !idle && hub.derive(dice, &self.disk, steps);
+        let more = !idle && (hub.derive(dice, &self.disk, steps) || hub.cases_wait());
         self.order_commit(dice, &mut wishes);
         let Some(hub) = &mut self.hub else { return wishes };
         let kept = hub.poll_keep();
@@ -219,7 +219,7 @@ impl Server {
             if self.judging.is_some() {
                 return;
             }
-            let Some(case) = hub.next_case(&self.disk) else { return };
+            let Some(case) = hub.next_case(&self.disk, &|_| false) else { return };
             let judgement = match self.plant {
                 Some(Plant::VerdictByArrival) => case.judge_by(&gate::by_arrival),
                 _ => case.judge(),

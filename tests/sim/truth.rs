@@ -61,9 +61,9 @@ fn truth(document: DocumentId, logged: &LoggedDocument, roster: &Roster) -> Resu
     }
     let (patient, mut treating) = match logged.kind {
         Kind::Visit => {
-            let visit = note.read_visit().value;
-            let slice = facts::slice(&visit);
-            let signed = EpisodeVisit::of(&visit, &slice).facts.signed;
+            let visit = &note.read_visit().value;
+            let slice = facts::slice(visit);
+            let signed = EpisodeVisit::of(visit, &slice).facts.signed;
             let mut providers = facts::providers(&slice);
             let left = |person| visit.patient.is_some_and(|patient| roster.has_left(person, patient));
             providers.retain(|person| !(signed && left(*person)));

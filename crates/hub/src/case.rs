@@ -9,6 +9,7 @@ use minicbor::{Decode, Encode};
 use session_note::NoteDocument;
 use session_note::admission::{Admission, Submitted};
 use session_note::admit::{Candidate, IndexError, Limits, Outcome};
+use session_note::facts;
 use session_note::schema::Kind;
 
 use crate::limits::DEADLY_CHANGES_MAX;
@@ -193,8 +194,8 @@ impl Case {
                     return Judgement { moved: late, ..rest.judge_by(gate) };
                 }
                 // Reading is done here once, so that a document that cannot be read shows it before its
-                // verdict.
-                _ = Shown::of(&admission.note, false);
+                // verdict, and so that whoever takes the judgement need not read it: the note keeps it.
+                read_whole(&admission.note);
                 let outcomes = Ok(admission.outcomes);
                 Judgement { note: admission.note, outcomes, held, moved: BTreeSet::new() }
             }
@@ -246,6 +247,13 @@ impl Case {
             });
         }
         Ok(Self::new(note, submitted, true))
+    }
+}
+
+fn read_whole(note: &NoteDocument) {
+    match note.kind() {
+        Kind::Visit => _ = facts::note(note),
+        Kind::Episode => _ = note.read_episode(),
     }
 }
 

@@ -11,16 +11,17 @@ use chart::ids::{ActorId, ChangeHash, DeviceId, DocumentId, PersonId};
 use chart::time::Timestamp;
 use ed25519_dalek::{Signature, VerifyingKey};
 use minicbor::bytes::ByteArray;
-use session_note::admit::{ChangeSketch, DoorRefusal, Limits, prescan};
+use session_note::admission::Submitted;
+use session_note::admit::{Candidate, ChangeSketch, DoorRefusal, Limits};
 use session_note::schema::Kind;
 use store::StoreReader;
 use sync_protocol::message::{DocumentPush, Need, ReceiptItem, Refuse, RefusedChange};
 use sync_protocol::{RefuseCode, statement};
 
 use crate::entry::{self, Head, Id, Work};
+use crate::fresh::FreshWork;
 use crate::hub::{After, Arrived, ConnectionId, Hub};
 use crate::keys;
-use crate::ledger::WorkNote;
 use crate::limits::{
     LATER_MS, UNJUDGED_BYTES_PER_DEVICE_MAX, UNJUDGED_CHANGES_PER_DEVICE_MAX, UNJUDGED_WORKS_MAX,
 };
@@ -88,7 +89,8 @@ impl Hub {
             Refusal::whole(RefuseCode::KindUnknown, "this kind of document is not known here")
         })?;
         self.check_envelope(&push)?;
-        let sketches = scan(&push)?;
+        let candidates = scan(&push)?;
+        let sketches: Vec<&ChangeSketch> = candidates.iter().map(Candidate::sketch).collect();
         check_heads(&push, &sketches)?;
         let resident = self.residents.load(&mut self.record, reader, push.document, Some(kind))?;
         let resident = resident
@@ -110,7 +112,7 @@ impl Hub {
         self.check_quota(&push)?;
         let new_actors = self.check_actors(reader, &push, &sketches)?;
         let missing = self.note_arrival(reader, &push, &sketches, &fresh)?;
-        self.write_work(now, entropy, reader, connection, kind, &push, &sketches, new_actors)?;
+        self.write_work(now, entropy, reader, connection, kind, &push, candidates, new_actors)?;
         self.push_after(After::Receipt { connection, item });
         self.note_carrier(connection, push.document, push.envelope.device);
         if !missing.is_empty()
@@ -163,7 +165,7 @@ impl Hub {
         &mut self,
         reader: &dyn StoreReader,
         push: &DocumentPush,
-        sketches: &[ChangeSketch],
+        sketches: &[&ChangeSketch],
     ) -> Result<BTreeSet<ActorId>, Refusal> {
         let owner = (push.envelope.device, push.envelope.person, push.document);
         let mut new = BTreeSet::new();
@@ -172,7 +174,7 @@ impl Hub {
             match self.bound(reader, actor)? {
                 Some(bound) if bound != owner => {
                     let of_actor = sketches.iter().filter(|sketch| sketch.actor == actor);
-                    let refused = |sketch: &ChangeSketch| RefusedChange {
+                    let refused = |sketch: &&ChangeSketch| RefusedChange {
                         hash: sketch.hash,
                         code: RefuseCode::NewActor,
                     };
@@ -212,7 +214,7 @@ impl Hub {
         &mut self,
         reader: &dyn StoreReader,
         push: &DocumentPush,
-        sketches: &[ChangeSketch],
+        sketches: &[&ChangeSketch],
         fresh: &[bool],
     ) -> Result<BTreeSet<ChangeHash>, Refusal> {
         let Some(resident) = self.residents.load(&mut self.record, reader, push.document, None)? else {
@@ -234,7 +236,7 @@ impl Hub {
         connection: ConnectionId,
         kind: Kind,
         push: &DocumentPush,
-        sketches: &[ChangeSketch],
+        candidates: Vec<Candidate>,
         new_actors: BTreeSet<ActorId>,
     ) -> Result<(), Refusal> {
         let (_, key_entry) = self.record.ensure_document_key(reader, entropy, push.document)?;
@@ -246,8 +248,8 @@ impl Hub {
             None => (None, 0),
         };
         let carrier = carrier.filter(|device| *device != push.envelope.device);
-        let hashes: Vec<ChangeHash> = sketches.iter().map(|sketch| sketch.hash).collect();
-        let head = Head::Work(Work {
+        let hashes: Vec<ChangeHash> = candidates.iter().map(|one| one.sketch().hash).collect();
+        let work = Work {
             push: Id::from(*push.push_id.as_bytes()),
             kind: kind.number(),
             person: Id::from(*push.envelope.person.as_bytes()),
@@ -261,40 +263,32 @@ impl Hub {
             replaces: entry::hashes(&push.replaces),
             carrier: carrier.map(|device| Id::from(*device.as_bytes())),
             origin: None,
-        });
+        };
         let vault = &self.record.vault;
         let mut names = vec![keys::document(vault, push.document), keys::work(vault)];
         names.extend(new_actors.into_iter().map(|actor| keys::actor(vault, actor)));
         let body = entry::encode_changes(&push.changes);
+        let head = Head::Work(work.clone());
         let entry = self.record.seal(reader, entropy, push.document, names, &head, &body)?;
         let backlog = self.backlog.entry(push.envelope.device).or_default();
         backlog.bytes = backlog.bytes.saturating_add(push.cost_bytes());
         backlog.changes = backlog.changes.saturating_add(push.changes.len());
-        let work = Arrived {
-            document: push.document,
-            note: WorkNote {
-                person: push.envelope.person,
-                device: push.envelope.device,
-                hashes,
-                replaces: push.replaces.clone(),
-                origin: None,
-            },
-            received_at: now,
-            clock_ahead_ms: if carrier.is_none() { clock_ahead_ms } else { 0 },
-            cost_bytes: push.cost_bytes(),
-        };
+        let (person, device) = (push.envelope.person, push.envelope.device);
+        let changes = candidates.into_iter().map(|candidate| Submitted { candidate, person, device });
+        let work = FreshWork { head: work, changes: changes.collect() };
+        let work = Arrived { document: push.document, work, cost_bytes: push.cost_bytes() };
         self.push_entry(Some(push.document), entry, vec![After::Work { connection, work: Box::new(work) }]);
         Ok(())
     }
 }
 
-fn scan(push: &DocumentPush) -> Result<Vec<ChangeSketch>, Refusal> {
-    let mut sketches = Vec::with_capacity(push.changes.len());
+fn scan(push: &DocumentPush) -> Result<Vec<Candidate>, Refusal> {
+    let mut candidates = Vec::with_capacity(push.changes.len());
     let mut refused = Vec::new();
     let mut first: Option<DoorRefusal> = None;
     for bytes in &push.changes {
-        match prescan(bytes, &Limits::V1) {
-            Ok(sketch) => sketches.push(sketch),
+        match Candidate::scan(bytes.clone(), &Limits::V1) {
+            Ok(candidate) => candidates.push(candidate),
             Err(refusal) => {
                 // The hash of bytes that are no change is only a name for the answer.
                 let hash = ChangeHash::from_bytes(*blake3::hash(bytes).as_bytes());
@@ -304,10 +298,10 @@ fn scan(push: &DocumentPush) -> Result<Vec<ChangeSketch>, Refusal> {
         }
     }
     match first {
-        None if sketches.is_empty() => {
+        None if candidates.is_empty() => {
             Err(Refusal::whole(RefuseCode::ChangeMalformed, "the push holds no change"))
         }
-        None => Ok(sketches),
+        None => Ok(candidates),
         Some(refusal) => {
             Err(Refusal { per_change: refused, ..Refusal::whole(wire_code(&refusal), &refusal.to_string()) })
         }
@@ -324,7 +318,7 @@ fn wire_code(refusal: &DoorRefusal) -> RefuseCode {
 }
 
 /// The signed heads are exactly the changes of this push that no other change of it builds on.
-fn check_heads(push: &DocumentPush, sketches: &[ChangeSketch]) -> Result<(), Refusal> {
+fn check_heads(push: &DocumentPush, sketches: &[&ChangeSketch]) -> Result<(), Refusal> {
     let built_on: BTreeSet<ChangeHash> =
         sketches.iter().flat_map(|sketch| sketch.deps.iter().copied()).collect();
     let heads: BTreeSet<ChangeHash> =

@@ -18,14 +18,17 @@ use sync_protocol::{ErrorCode, Failure, ServerConfig, ServerSession, VERSIONS};
 pub use crate::connection::ConnectionId;
 use crate::connection::{Connection, Heard, one_too_many};
 use crate::directory::Directory;
-use crate::ledger::{Backlog, WorkNote};
+use crate::fresh::{Fresh, FreshWork};
+use crate::ledger::Backlog;
 use crate::limits::UNPROVEN_CONNECTIONS_MAX;
 use crate::links::{Converging, Import, Lines, Reached};
+use crate::members::Members;
 use crate::metrics::Metrics;
 use crate::reckoner::{Reckoner, Unfenced};
 use crate::record::{Record, RecordError};
 use crate::resident::Residents;
 use crate::ruling::{Docket, Release};
+use crate::unjudged::Unjudged;
 
 /// What a hub is given at the start.
 pub struct HubConfig {
@@ -102,9 +105,7 @@ pub(crate) enum After {
 #[derive(Clone, Debug)]
 pub(crate) struct Arrived {
     pub(crate) document: DocumentId,
-    pub(crate) note: WorkNote,
-    pub(crate) received_at: Timestamp,
-    pub(crate) clock_ahead_ms: i64,
+    pub(crate) work: FreshWork,
     pub(crate) cost_bytes: usize,
 }
 
@@ -145,6 +146,7 @@ pub struct Hub {
     /// Who computes reports.
     pub(crate) reckoner: Box<dyn Reckoner>,
     pub(crate) residents: Residents,
+    pub(crate) members: Members,
     pub(crate) connections: BTreeMap<ConnectionId, Connection>,
     next_connection: u64,
     next_ticket: u64,
@@ -153,7 +155,9 @@ pub struct Hub {
     pub(crate) read_only: Option<String>,
     pub(crate) new_epoch: Option<EpochId>,
     /// Documents with durable work and no verdict, by the first such entry.
-    pub(crate) unjudged: BTreeSet<(u64, DocumentId)>,
+    pub(crate) unjudged: Unjudged,
+    /// What of that is in memory.
+    pub(crate) fresh: Fresh,
     /// What each device has waiting for a verdict.
     pub(crate) backlog: BTreeMap<DeviceId, Backlog>,
     /// What is being judged.
@@ -209,6 +213,7 @@ impl Hub {
             directory: Directory::default(),
             reckoner: Box::new(Unfenced),
             residents: Residents::new(config.documents_resident_max),
+            members: Members::default(),
             config,
             connections: BTreeMap::new(),
             next_connection: 1,
@@ -217,7 +222,8 @@ impl Hub {
             in_flight: None,
             read_only: None,
             new_epoch: None,
-            unjudged: BTreeSet::new(),
+            unjudged: Unjudged::default(),
+            fresh: Fresh::default(),
             backlog: BTreeMap::new(),
             judged_now: None,
             judged_last: DocumentId::from_bytes([0; 16]),
@@ -395,7 +401,7 @@ impl Hub {
         !self.uncommitted.contains_key(&document)
             && self.judged_now.as_ref().is_none_or(|(judged, _)| *judged != document)
             && !self.lines.imports.iter().any(|import| import.document == document)
-            && !self.unjudged.iter().any(|(_, waiting)| *waiting == document)
+            && !self.unjudged.contains(document)
     }
 
     /// Something that is to happen once everything pushed so far is durable.

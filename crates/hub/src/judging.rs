@@ -5,7 +5,7 @@
 //! reached; every verdict is signed and becomes an entry; after a crash before that it is reached again,
 //! equal. Nothing here answers a tablet: what it decides is read from the feed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chart::entropy::Entropy;
 use chart::ids::{ChangeHash, DeviceId, DocumentId, PersonId};
@@ -17,13 +17,14 @@ use sync_protocol::{Outcome as WireOutcome, ReasonCode};
 
 use crate::case::{Case, Judgement};
 use crate::entry::{Head, Work};
+use crate::fresh::FreshWork;
 use crate::hub::{Arrived, ConnectionId, Hub};
 use crate::ledger::Fate;
 use crate::limits::{CASE_BYTES, CASE_CHANGES_MAX, CASE_OPS, FAIR_ENTRIES};
 use crate::moved::{Came, moved_ruling};
 use crate::overruled::claims_place;
 use crate::record::RecordError;
-use crate::resident::submitted_of;
+use crate::resident::{submitted_of, work_note};
 use crate::ruling::{Docket, Ruling, follows, made_twice, ruling_of};
 
 /// A piece of work that is being looked at.
@@ -37,6 +38,14 @@ struct OpenWork {
     changes: BTreeMap<ChangeHash, (usize, Submitted)>,
 }
 
+impl OpenWork {
+    fn new(held: Option<Ruling>, work: &Work, changes: Vec<Submitted>) -> Self {
+        let placed = changes.into_iter().enumerate();
+        let placed = placed.map(|(place, change)| (change.candidate.sketch().hash, (place, change)));
+        Self { held, by: Some(Came::of(work)), changes: placed.collect() }
+    }
+}
+
 impl Hub {
     pub(crate) fn work_is_durable(
         &mut self,
@@ -45,7 +54,10 @@ impl Hub {
         work: Arrived,
         seq: u64,
     ) {
-        let Arrived { document, note, received_at, clock_ahead_ms, cost_bytes } = work;
+        let Arrived { document, work, cost_bytes } = work;
+        let (note, received_at) = work_note(&work.head);
+        let clock_ahead_ms = work.head.clock_ahead_ms;
+        self.fresh.keep(seq, work);
         self.unjudged_cost.insert(seq, (note.device, cost_bytes, note.hashes.len()));
         if let Some(connection) = self.connections.get_mut(&connection) {
             connection.brought.insert(seq);
@@ -73,25 +85,26 @@ impl Hub {
             // Without the document the work stays in the log; the next start judges it.
             _ => return,
         }
-        self.unjudged.insert((seq, document));
+        self.unjudged.insert(seq, document);
     }
 
     /// Does up to `steps` pieces of the work that follows receipts: verdicts first, then reports.
     /// Returns whether more waits.
     pub fn work(&mut self, entropy: &mut dyn Entropy, reader: &dyn StoreReader, steps: usize) -> bool {
         for _ in 0..steps {
-            if let Some(case) = self.next_case(reader) {
+            if let Some(case) = self.next_case(reader, &|_| false) {
                 let judgement = case.judge();
                 self.take_judgement(entropy, reader, judgement);
             } else if self.read_only.is_some() || !self.work_on_reports(entropy, reader) {
                 break;
             }
         }
-        self.after_work(entropy, reader)
+        let more = self.after_work(entropy, reader);
+        more || self.cases_wait()
     }
 
-    /// [`Hub::work`] without the verdicts, for an owner who has cases judged elsewhere. Returns whether
-    /// more waits that is not being judged.
+    /// [`Hub::work`] without the verdicts, for an owner who has cases judged elsewhere and asks for the next
+    /// one itself. Returns whether more waits beside them.
     pub fn derive(&mut self, entropy: &mut dyn Entropy, reader: &dyn StoreReader, steps: usize) -> bool {
         for _ in 0..steps {
             if self.read_only.is_some() || !self.work_on_reports(entropy, reader) {
@@ -114,17 +127,12 @@ impl Hub {
         self.keep_snapshots(entropy, reader);
         self.let_documents_go();
         self.pump(reader);
-        let cases_wait = self.judged_now.is_none() && !(self.unjudged.is_empty() && self.releases.is_empty());
         let reports_wait = !self.stale.is_empty() || !self.touched.is_empty();
         let readers_wait = self
             .woken
             .iter()
             .any(|id| self.connections.get(id).is_some_and(|connection| connection.session.writable()));
-        cases_wait
-            || transfers_wait
-            || digests_wait
-            || (reports_wait && self.uncommitted_places == 0)
-            || readers_wait
+        transfers_wait || digests_wait || (reports_wait && self.uncommitted_places == 0) || readers_wait
     }
 
     /// Lets documents go that are not needed. One whose verdict is decided and not yet durable stays:
@@ -134,9 +142,20 @@ impl Hub {
         self.residents.let_go(&leaving);
     }
 
+    /// Whether a case waits for [`Hub::next_case`].
+    pub fn cases_wait(&self) -> bool {
+        let waits = !(self.unjudged.is_empty() && self.releases.is_empty());
+        waits && self.judged_now.is_none() && self.read_only.is_none()
+    }
+
     /// The next case to be judged, if none is being judged. Its [`Judgement`] goes to
-    /// [`Hub::take_judgement`]; until then the document's notes and reports stay as they are.
-    pub fn next_case(&mut self, reader: &dyn StoreReader) -> Option<Case> {
+    /// [`Hub::take_judgement`]; until then the document's notes and reports stay as they are. Documents that
+    /// `rest` are passed over for a while, except what a supervisor releases and what has waited for long.
+    pub fn next_case(
+        &mut self,
+        reader: &dyn StoreReader,
+        rests: &dyn Fn(DocumentId) -> bool,
+    ) -> Option<Case> {
         if self.read_only.is_some() || self.judged_now.is_some() {
             return None;
         }
@@ -147,8 +166,8 @@ impl Hub {
                 Err((ticket, sentence)) => self.fail(ticket, sentence),
             }
         }
-        while let Some(document) = self.next_document() {
-            self.unjudged.retain(|(_, waiting)| *waiting != document);
+        while let Some(document) = self.next_document(rests) {
+            self.unjudged.take(document);
             // Where the record cannot be read the work stays in the log without a verdict; the next start
             // tries again.
             if let Ok(Some(case)) = self.open_case(reader, document) {
@@ -165,13 +184,11 @@ impl Hub {
 
     /// Documents in turn, so that a busy one holds up no other; but none waits until an opening would no
     /// longer find its work.
-    fn next_document(&mut self) -> Option<DocumentId> {
-        let (oldest, first) = self.unjudged.first().copied()?;
-        let waiting: BTreeSet<DocumentId> = self.unjudged.iter().map(|(_, document)| *document).collect();
-        let after = (std::ops::Bound::Excluded(self.judged_last), std::ops::Bound::Unbounded);
-        let next = waiting.range(after).next().or(waiting.first()).copied();
+    fn next_document(&mut self, rests: &dyn Fn(DocumentId) -> bool) -> Option<DocumentId> {
+        let (oldest, first) = self.unjudged.oldest()?;
+        let next = self.unjudged.after(self.judged_last, |document| !rests(*document));
         let next = if self.tip.seq.saturating_sub(oldest) > FAIR_ENTRIES { Some(first) } else { next };
-        self.judged_last = next.unwrap_or(first);
+        self.judged_last = next.unwrap_or(self.judged_last);
         next
     }
 
@@ -233,13 +250,13 @@ impl Hub {
     }
 
     fn open_work(&mut self, reader: &dyn StoreReader, seq: u64) -> Result<OpenWork, RecordError> {
+        if let Some(FreshWork { head, changes }) = self.fresh.get(seq) {
+            return Ok(OpenWork::new(self.policy(head), head, changes.clone()));
+        }
         let Some(opened) = self.record.open(reader, seq)? else { return Ok(OpenWork::default()) };
         let Some(Head::Work(work)) = opened.head.clone() else { return Ok(OpenWork::default()) };
         let changes = submitted_of(&mut self.record, reader, &opened, &work)?;
-        let placed = changes.into_iter().enumerate();
-        let placed = placed.map(|(place, change)| (change.candidate.sketch().hash, (place, change)));
-        let held = self.policy(&work);
-        Ok(OpenWork { held, by: Some(Came::of(&work)), changes: placed.collect() })
+        Ok(OpenWork::new(self.policy(&work), &work, changes))
     }
 
     /// Takes a case's end: its verdicts become entries, and what follows from them becomes due.
@@ -298,7 +315,7 @@ impl Hub {
         if !docket.rulings.is_empty()
             && let Some((seq, _)) = resident.ledger.next_to_judge(1).first()
         {
-            self.unjudged.insert((*seq, document));
+            self.unjudged.insert(*seq, document);
         }
         self.write_verdicts(entropy, reader, &shown, resident, &docket)?;
         match docket.release.take() {

@@ -8,6 +8,12 @@ pub const UNJUDGED_CHANGES_PER_DEVICE_MAX: usize = 16_384;
 /// Pieces of work that may wait for a verdict, all devices together; above it the door answers "later".
 /// Opening a server looks this far back for work without a verdict, and a batch more.
 pub const UNJUDGED_WORKS_MAX: usize = 4_096;
+/// Documents that are asked in one go whether they may leave the memory.
+pub const ASKED_TO_LEAVE: usize = 64;
+/// Days, episodes and patients whose notes are remembered between two looks into the log.
+pub const MEMBERS_KEYS_MAX: usize = 4_096;
+/// Bytes of changes kept in memory between their receipt and their verdict; what is more is read again.
+pub const FRESH_BYTES_MAX: usize = 16 << 20;
 /// Changes of one document that are judged together; more wait for the document's next turn.
 pub const CASE_CHANGES_MAX: usize = 256;
 /// Bytes of changes that are judged together; one change always fits.

@@ -256,7 +256,7 @@ impl Hub {
         if heads == BTreeSet::from([genesis_hash(Kind::Episode)]) {
             return Ok(None);
         }
-        let read = resident.note.read_episode().value;
+        let read = resident.note.read_episode().value.clone();
         let mut visits = Vec::new();
         for document in self.members(reader, keys::episode(&self.record.vault, id))? {
             let resident = self.residents.load(&mut self.record, reader, document, None)?;
@@ -267,18 +267,11 @@ impl Hub {
 
     /// The documents that were ever placed under a key.
     pub(crate) fn members(
-        &self,
+        &mut self,
         reader: &dyn StoreReader,
         name: Key,
     ) -> Result<BTreeSet<DocumentId>, RecordError> {
-        let mut members = BTreeSet::new();
-        self.record.each(reader, name, 0, |opened| {
-            if let (Some(document), Some(Head::Places(_))) = (opened.document, &opened.head) {
-                members.insert(document);
-            }
-            Ok(())
-        })?;
-        Ok(members)
+        self.members.under(&self.record, reader, name)
     }
 
     /// What other notes' reports see of a visit.

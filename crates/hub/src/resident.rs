@@ -19,6 +19,7 @@ use sync_protocol::{Outcome as WireOutcome, ReasonCode};
 use crate::entry::{self, Hash, Head, Work};
 use crate::keys;
 use crate::ledger::{Fate, Known, Ledger, WorkNote};
+use crate::limits::ASKED_TO_LEAVE;
 use crate::record::{Opened, Record, RecordError};
 use crate::shown::Shown;
 
@@ -38,6 +39,8 @@ pub(crate) struct Resident {
 /// The documents in memory.
 pub(crate) struct Residents {
     documents: BTreeMap<DocumentId, Resident>,
+    /// The same by when they were last used.
+    by_use: BTreeMap<u64, DocumentId>,
     clock: u64,
     max: usize,
     pub(crate) replayed: u64,
@@ -61,7 +64,7 @@ const SNAPSHOT_FORMAT: u32 = 1;
 
 impl Residents {
     pub(crate) fn new(max: usize) -> Self {
-        Self { documents: BTreeMap::new(), clock: 0, max: max.max(1), replayed: 0 }
+        Self { documents: BTreeMap::new(), by_use: BTreeMap::new(), clock: 0, max: max.max(1), replayed: 0 }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -73,7 +76,19 @@ impl Residents {
     }
 
     pub(crate) fn put(&mut self, document: DocumentId, resident: Resident) {
-        self.documents.insert(document, resident);
+        // A copy may not know of later uses of what it replaces.
+        let used = self.documents.get(&document).map_or(0, |there| there.used);
+        self.documents.insert(document, Resident { used, ..resident });
+        self.note_use(document);
+    }
+
+    fn note_use(&mut self, document: DocumentId) -> Option<&mut Resident> {
+        let resident = self.documents.get_mut(&document)?;
+        self.clock += 1;
+        self.by_use.remove(&resident.used);
+        resident.used = self.clock;
+        self.by_use.insert(self.clock, document);
+        Some(resident)
     }
 
     /// The document, loaded if need be; `None` if the log has never heard of it and no kind is given.
@@ -84,7 +99,6 @@ impl Residents {
         document: DocumentId,
         kind: Option<Kind>,
     ) -> Result<Option<&mut Resident>, RecordError> {
-        self.clock += 1;
         if !self.documents.contains_key(&document) {
             let found = build(record, reader, document)?;
             let resident = match (found, kind) {
@@ -97,20 +111,18 @@ impl Residents {
             };
             self.documents.insert(document, resident);
         }
-        let found = self.documents.get_mut(&document);
-        Ok(found.map(|resident| resident.used_at(self.clock)))
+        Ok(self.note_use(document))
     }
 
-    /// The least recently used documents over the bound, of those that may go.
+    /// The least recently used documents over the bound, of those that may go. Where many may not, only some are
+    /// asked each time.
     pub(crate) fn surplus(&self, may_go: impl Fn(DocumentId) -> bool) -> Vec<DocumentId> {
         let over = self.documents.len().saturating_sub(self.max);
         if over == 0 {
             return Vec::new();
         }
-        let mut by_use: Vec<(u64, DocumentId)> =
-            self.documents.iter().map(|(id, resident)| (resident.used, *id)).collect();
-        by_use.sort();
-        by_use.into_iter().map(|(_, id)| id).filter(|id| may_go(*id)).take(over).collect()
+        let asked = self.by_use.values().copied().take(ASKED_TO_LEAVE);
+        asked.filter(|id| may_go(*id)).take(over).collect()
     }
 
     /// The documents in memory that were placed with a patient.
@@ -124,7 +136,9 @@ impl Residents {
 
     pub(crate) fn let_go(&mut self, documents: &[DocumentId]) {
         for document in documents {
-            self.documents.remove(document);
+            if let Some(gone) = self.documents.remove(document) {
+                self.by_use.remove(&gone.used);
+            }
         }
     }
 }
@@ -139,11 +153,6 @@ impl Resident {
             shown: None,
             used: 0,
         }
-    }
-
-    const fn used_at(&mut self, clock: u64) -> &mut Self {
-        self.used = clock;
-        self
     }
 
     /// What it shows beyond itself.
@@ -165,11 +174,7 @@ impl Resident {
         if !self.is_settled() || self.unshowable {
             return None;
         }
-        let note = self.note.save();
-        let loaded = NoteDocument::load(self.note.id(), self.note.kind(), &note).ok()?;
-        if loaded.heads() != self.note.heads() {
-            return None;
-        }
+        let note = self.note.save_verified()?;
         let snapshot = Snapshot {
             format: SNAPSHOT_FORMAT,
             through,

@@ -114,17 +114,22 @@ impl Hub {
             Kind::Visit => {
                 let read = note.read_visit();
                 let disputes = dispute::disputes(&read.value);
-                (serde_json::to_value(&read.value), disputes, read.problems, read.concurrent)
+                (serde_json::to_value(&read.value), disputes, read.problems.clone(), read.concurrent.clone())
             }
             Kind::Episode => {
                 let read = note.read_episode();
-                (serde_json::to_value(&read.value), Vec::new(), read.problems, read.concurrent)
+                (
+                    serde_json::to_value(&read.value),
+                    Vec::new(),
+                    read.problems.clone(),
+                    read.concurrent.clone(),
+                )
             }
         };
         let stale_signatures = match note.kind() {
             Kind::Visit => facts::note(&note)
                 .signatures
-                .into_iter()
+                .iter()
                 .filter(|signature| !signature.current)
                 .map(|signature| signature.id)
                 .collect(),

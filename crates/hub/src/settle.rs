@@ -110,7 +110,7 @@ impl Hub {
         self.bring_up(reader, &mut resident, changes)?;
         // Work of this clinic may have waited for just these changes.
         if let Some((seq, _)) = resident.ledger.next_to_judge(1).first() {
-            self.unjudged.insert((*seq, document));
+            self.unjudged.insert(*seq, document);
         }
         resident.shown = None;
         resident.shown();

@@ -31,10 +31,10 @@ impl Shown {
     pub(crate) fn of(note: &NoteDocument, pending: bool) -> Self {
         match note.kind() {
             Kind::Visit => {
-                let visit = note.read_visit().value;
+                let visit = &note.read_visit().value;
                 let (patient, episode) = (visit.patient, visit.episode);
-                let slice = facts::slice(&visit);
-                let seen = EpisodeVisit::of(&visit, &slice);
+                let slice = facts::slice(visit);
+                let seen = EpisodeVisit::of(visit, &slice);
                 Self { slice: Some(slice), visit: Some(seen), patient, episode, pending }
             }
             Kind::Episode => {

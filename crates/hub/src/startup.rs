@@ -84,7 +84,7 @@ impl Hub {
                 continue;
             };
             if resident.ledger.is_open(seq) {
-                self.unjudged.insert((seq, document));
+                self.unjudged.insert(seq, document);
             }
         }
         let imported = reader.find_last(keys::imported(&self.record.vault), u64::MAX)?;

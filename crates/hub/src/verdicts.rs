@@ -31,6 +31,7 @@ impl Hub {
 
     /// Gives back the room of a piece of work.
     pub(crate) fn give_back(&mut self, seq: u64) {
+        self.fresh.forget(seq);
         if let Some((device, cost, changes)) = self.unjudged_cost.remove(&seq)
             && let Some(waiting) = self.backlog.get_mut(&device)
         {

@@ -595,17 +595,22 @@ fn rejected_holds_take_what_follows_with_them_and_are_never_released() {
     assert_eq!(rows.iter().filter(|row| row.open).count(), 2, "the log says the same");
 }
 
-/// The next case, once these pushes are durable and nothing of them is judged.
-fn case_of(clinic: &mut Clinic, line: &mut Line, pushes: Vec<DocumentPush>) -> hub::Case {
-    for push in pushes {
-        line.session.queue_push(clinic.now, push).unwrap();
-    }
+/// Makes what the tablet has to say durable, and has nothing of it judged.
+fn bring(clinic: &mut Clinic, line: &mut Line) {
     while let Some(frame) = line.session.poll_transmit() {
         let Clinic { hub, store, entropy, now, .. } = clinic;
         hub.handle_frame(*now, entropy, store, line.connection, &frame);
     }
     while clinic.commit() {}
-    clinic.hub.next_case(&clinic.store).expect("work waits for its verdict")
+}
+
+/// The next case, once these pushes are durable and nothing of them is judged.
+fn case_of(clinic: &mut Clinic, line: &mut Line, pushes: Vec<DocumentPush>) -> hub::Case {
+    for push in pushes {
+        line.session.queue_push(clinic.now, push).unwrap();
+    }
+    bring(clinic, line);
+    clinic.hub.next_case(&clinic.store, &|_| false).expect("work waits for its verdict")
 }
 
 #[test]
@@ -627,7 +632,7 @@ fn what_its_judge_does_not_survive_is_held_alone_with_what_builds_upon_it() {
         if dies { Err("ended another".to_owned()) } else { Ok(()) }
     });
     assert_eq!((case.len(), tries <= 5), (3, true), "{tries} tries");
-    assert!(clinic.hub.next_case(&clinic.store).is_none(), "one case at a time");
+    assert!(clinic.hub.next_case(&clinic.store, &|_| false).is_none(), "one case at a time");
     let judgement = case.judge();
     clinic.hub.take_judgement(&mut clinic.entropy, &clinic.store, judgement);
     clinic.settle();
@@ -638,7 +643,28 @@ fn what_its_judge_does_not_survive_is_held_alone_with_what_builds_upon_it() {
     held.sort();
     assert_eq!(held, ["DependsOn", "DependsOn", "NeedsAttention"]);
     clinic.restart();
-    assert!(clinic.hub.next_case(&clinic.store).is_none(), "the verdict stands in the log");
+    assert!(clinic.hub.next_case(&clinic.store, &|_| false).is_none(), "the verdict stands in the log");
+}
+
+#[test]
+fn a_note_that_rests_is_not_judged_yet_and_loses_nothing_by_it() {
+    let (mut clinic, mut a, _) = two_therapists();
+    let mut line = a.connect(&mut clinic, a.caseload());
+    let push = a.does(&open_visit(a.author.person));
+    let case = case_of(&mut clinic, &mut line, vec![push]);
+    clinic.hub.take_judgement(&mut clinic.entropy, &clinic.store, case.judge());
+    clinic.settle();
+    let push = a.does(r#"{"command":"set_field","field":"response","value":"steadier"}"#);
+    line.session.queue_push(clinic.now, push).unwrap();
+    bring(&mut clinic, &mut line);
+    assert!(clinic.hub.next_case(&clinic.store, &|document| document == VISIT).is_none());
+    assert!(clinic.hub.cases_wait(), "it waits for the end of its rest");
+    let case = clinic.hub.next_case(&clinic.store, &|_| false).expect("it has rested");
+    assert!(!clinic.hub.cases_wait(), "one case at a time");
+    clinic.hub.take_judgement(&mut clinic.entropy, &clinic.store, case.judge());
+    clinic.settle();
+    let note = clinic.hub.note(&clinic.store, VISIT).unwrap().unwrap();
+    assert_eq!(note.content["fields"]["response"], "steadier");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! reads the change and its ancestry, never the document's present state.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chart::ids::{ChangeHash, DeviceId, PersonId};
 
@@ -89,8 +90,13 @@ impl NoteDocument {
         let waiting: Vec<Candidate> = submitted.iter().map(|one| one.candidate.clone()).collect();
         let judged = judge(self.engine(), &index, &waiting, &policy, content)?;
         let outcomes = judged.outcomes().to_vec();
+        if judged.saved().is_none() {
+            return Ok(Admission { note: self.clone(), outcomes });
+        }
+        let saved = judged.saved().map(Arc::from);
         let (document, index, _) = judged.into_document();
-        Ok(Admission { note: NoteDocument::from_engine(self.id(), self.kind(), document, index), outcomes })
+        let note = NoteDocument::from_engine(self.id(), self.kind(), document, index, saved);
+        Ok(Admission { note, outcomes })
     }
 }
 

@@ -5,9 +5,11 @@
 //! so a signature never covers what was not shown and a splice never lands at a shifted place.
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, OnceLock};
 
 use automerge::transaction::CommitOptions;
 use automerge::{ActorId as EngineActor, Automerge, Change, LoadOptions};
+use chart::facts::NoteFacts;
 use chart::ids::{ActorId, ChangeHash, DocumentId};
 use chart::time::Timestamp;
 use chart::{episode::Episode, visit::Visit};
@@ -40,14 +42,26 @@ pub struct SnapshotError {
     document: DocumentId,
 }
 
-/// A document of either kind.
+/// A document of either kind. Copies share what they have in common until one of them changes.
 #[derive(Clone, Debug)]
 pub struct NoteDocument {
     id: DocumentId,
     kind: Kind,
-    doc: Automerge,
+    doc: Arc<Automerge>,
     /// Kept from one judgement to the next; whatever it lacks is caught up.
-    index: Option<AncestryIndex>,
+    index: Option<Arc<AncestryIndex>>,
+    derived: Derived,
+}
+
+/// What follows from a document's state alone: worked out at most once for each state, by whoever asks first,
+/// and shared by its copies.
+#[derive(Clone, Debug, Default)]
+struct Derived {
+    visit: OnceLock<Arc<Reading<Visit>>>,
+    episode: OnceLock<Arc<Reading<Episode>>>,
+    facts: OnceLock<Arc<NoteFacts>>,
+    /// The bytes from which the gate has loaded this state again.
+    saved: Option<Arc<[u8]>>,
 }
 
 impl NoteDocument {
@@ -58,7 +72,7 @@ impl NoteDocument {
             // The genesis depends on nothing and is constant: a test holds that it applies.
             _ = doc.apply_changes([genesis]);
         }
-        Self { id, kind, doc, index: None }
+        Self { id, kind, doc: Arc::new(doc), index: None, derived: Derived::default() }
     }
 
     /// Loads what [`NoteDocument::save`] wrote. Never for bytes from a network.
@@ -69,24 +83,26 @@ impl NoteDocument {
         let options = LoadOptions::new().text_encoding(TEXT_ENCODING);
         let doc =
             Automerge::load_with_options(snapshot, options).map_err(|_| SnapshotError { document: id })?;
-        Ok(Self { id, kind, doc, index: None })
+        Ok(Self { id, kind, doc: Arc::new(doc), index: None, derived: Derived::default() })
     }
 
-    /// Wraps a document the gate has verified.
-    pub(crate) const fn from_engine(
+    /// Wraps a document the gate has verified, with the bytes it was loaded again from.
+    pub(crate) fn from_engine(
         id: DocumentId,
         kind: Kind,
         doc: Automerge,
         index: AncestryIndex,
+        saved: Option<Arc<[u8]>>,
     ) -> Self {
-        Self { id, kind, doc, index: Some(index) }
+        let derived = Derived { saved, ..Derived::default() };
+        Self { id, kind, doc: Arc::new(doc), index: Some(Arc::new(index)), derived }
     }
 
     /// What every change of this document had seen.
     pub(crate) fn ancestry(&self) -> Result<AncestryIndex, IndexError> {
         match &self.index {
             Some(index) => {
-                let mut index = index.clone();
+                let mut index = AncestryIndex::clone(index);
                 index.catch_up(&self.doc)?;
                 Ok(index)
             }
@@ -96,7 +112,21 @@ impl NoteDocument {
 
     /// The whole document as bytes.
     pub fn save(&self) -> Vec<u8> {
-        self.doc.save()
+        match &self.derived.saved {
+            Some(saved) => saved.to_vec(),
+            None => self.doc.save(),
+        }
+    }
+
+    /// The whole document as bytes that load again as this document; `None` if it does not. What the gate has
+    /// proven is not proven again.
+    pub fn save_verified(&self) -> Option<Vec<u8>> {
+        if let Some(saved) = &self.derived.saved {
+            return Some(saved.to_vec());
+        }
+        let saved = self.doc.save();
+        let loaded = Self::load(self.id, self.kind, &saved).ok()?;
+        (loaded.heads() == self.heads()).then_some(saved)
     }
 
     /// The document's id.
@@ -109,7 +139,7 @@ impl NoteDocument {
         self.kind
     }
 
-    pub(crate) const fn engine(&self) -> &Automerge {
+    pub(crate) fn engine(&self) -> &Automerge {
         &self.doc
     }
 
@@ -161,7 +191,7 @@ impl NoteDocument {
         let mut work = if beside {
             self.doc.fork_at(&heads).map_err(|_| CommandError::UnknownHeads)?
         } else {
-            self.doc.clone()
+            Automerge::clone(&self.doc)
         };
         let actor = if beside && !self.may_speak(&work, author.actor) { fresh } else { author.actor };
         work.set_actor(EngineActor::from(actor.as_bytes().as_slice()));
@@ -186,10 +216,12 @@ impl NoteDocument {
             .find(|change| change.hash() == hash)
             .ok_or(CommandError::NothingChanged)?;
         let bytes = change.raw_bytes().to_vec();
+        self.derived = Derived::default();
         if beside {
-            self.doc.apply_changes([change]).map_err(|error| CommandError::Engine(error.to_string()))?;
+            let doc = Arc::make_mut(&mut self.doc);
+            doc.apply_changes([change]).map_err(|error| CommandError::Engine(error.to_string()))?;
         } else {
-            self.doc = work;
+            self.doc = Arc::new(work);
         }
         Ok(Committed { hash: ChangeHash::from_bytes(hash.0), bytes, actor, base: seen.clone() })
     }
@@ -207,13 +239,18 @@ impl NoteDocument {
     }
 
     /// Reads the visit; total.
-    pub fn read_visit(&self) -> Reading<Visit> {
-        read::visit(self.id, &self.doc)
+    pub fn read_visit(&self) -> &Reading<Visit> {
+        self.derived.visit.get_or_init(|| Arc::new(read::visit(self.id, &self.doc)))
     }
 
     /// Reads the episode; total.
-    pub fn read_episode(&self) -> Reading<Episode> {
-        read::episode(self.id, &self.doc)
+    pub fn read_episode(&self) -> &Reading<Episode> {
+        self.derived.episode.get_or_init(|| Arc::new(read::episode(self.id, &self.doc)))
+    }
+
+    /// What rules ask of the note, worked out by whoever asks first.
+    pub(crate) fn facts_by(&self, work_out: impl FnOnce() -> NoteFacts) -> &NoteFacts {
+        self.derived.facts.get_or_init(|| Arc::new(work_out()))
     }
 
     /// The history, oldest first.
@@ -226,6 +263,7 @@ impl NoteDocument {
         let heads: Vec<automerge::ChangeHash> =
             heads.iter().map(|hash| automerge::ChangeHash(*hash.as_bytes())).collect();
         let doc = self.doc.fork_at(&heads).ok()?;
-        Some(Self { id: self.id, kind: self.kind, doc, index: None })
+        let (doc, derived) = (Arc::new(doc), Derived::default());
+        Some(Self { id: self.id, kind: self.kind, doc, index: None, derived })
     }
 }

@@ -17,14 +17,18 @@ use sha2::Digest as _;
 
 use crate::course::Course;
 use crate::document::NoteDocument;
+use crate::read::Reading;
 use crate::slices::without_authors;
 
 pub use crate::slices::{dates, providers, slice};
 
 /// Everything rules ask of the note itself.
-pub fn note(document: &NoteDocument) -> NoteFacts {
-    let reading = document.read_visit();
-    let visit = reading.value;
+pub fn note(document: &NoteDocument) -> &NoteFacts {
+    document.facts_by(|| note_of(document))
+}
+
+fn note_of(document: &NoteDocument) -> NoteFacts {
+    let Reading { value: visit, problems, concurrent } = document.read_visit().clone();
     let (signatures, history) = crate::origin::of(document, &visit);
     let mut activities: BTreeMap<ActivityId, Activity> = BTreeMap::new();
     for (id, activity) in &visit.activities {
@@ -44,8 +48,8 @@ pub fn note(document: &NoteDocument) -> NoteFacts {
         measures: visit.measures,
         goal_status: visit.goal_status,
         signatures,
-        concurrent_text: reading.concurrent,
-        problems: reading.problems,
+        concurrent_text: concurrent,
+        problems,
         history,
     }
 }
@@ -95,7 +99,7 @@ pub struct Around {
 
 /// Puts facts together and names their inputs.
 pub fn gather(document: &NoteDocument, mut around: Around, as_of: Date, standing: Standing) -> Facts {
-    let note = note(document);
+    let note = note(document).clone();
     around.patient_day.sort_by_key(|slice| slice.document);
     around.provider_day.sort_by_key(|slice| slice.document);
     around.arrivals.sort();

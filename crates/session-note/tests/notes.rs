@@ -72,7 +72,7 @@ impl Tablet {
         self.try_do(json).unwrap_or_else(|error| panic!("{json}: {error}"))
     }
     fn visit(&self) -> Visit {
-        self.note.read_visit().value
+        self.note.read_visit().value.clone()
     }
     /// Takes in what the other holds, through the gate, under the authors the other's note names.
     fn hears(&mut self, other: &Tablet) {
@@ -440,6 +440,27 @@ fn a_command_keeps_its_id_beside_its_words() {
     assert_eq!(serde_json::to_string(&issued).unwrap(), json);
     let unknown = r#"{"command":"check_in","at":"2026-03-17T08:58-05:00","who":"x"}"#;
     assert!(serde_json::from_str::<Command>(unknown).is_err());
+}
+
+#[test]
+fn what_is_kept_of_a_state_goes_with_the_next_change() {
+    let (a, _) = two_tablets();
+    let mut server = Tablet::new(9);
+    server.hears(&a);
+    let check = |note: &NoteDocument, what: &str| {
+        let saved = note.save_verified().expect(what);
+        let loaded = NoteDocument::load(VISIT, Kind::Visit, &saved).unwrap();
+        assert_eq!(loaded.heads(), note.heads(), "{what}");
+        assert_eq!(loaded.read_visit(), note.read_visit(), "{what}");
+        assert_eq!(facts::note(&loaded), facts::note(note), "{what}");
+        assert_eq!(note.save(), saved, "{what}");
+    };
+    check(&server.note, "as the gate left it");
+    let before = server.note.clone();
+    server.does(r#"{"command":"comment","anchor":"text/plan","text":"please sign"}"#);
+    check(&server.note, "after a change");
+    check(&before, "the copy from before the change");
+    assert_ne!(before.heads(), server.note.heads());
 }
 
 #[test]

@@ -63,7 +63,7 @@ impl Writing {
             .unwrap_or_else(|error| panic!("{json}: {error}"));
     }
     fn facts(&self) -> NoteFacts {
-        facts::note(&self.note)
+        facts::note(&self.note).clone()
     }
 }
 
@@ -161,9 +161,9 @@ fn visit(n: u8, day: u8, words: &str, signed: bool) -> Writing {
 fn seen_by_last(visits: &[&Writing]) -> EpisodeFacts {
     let episode = Writing::new(90, Kind::Episode);
     let read = |visit: &Writing| {
-        let visit = visit.note.read_visit().value;
-        let slice = facts::slice(&visit);
-        (EpisodeVisit::of(&visit, &slice), slice)
+        let visit = &visit.note.read_visit().value;
+        let slice = facts::slice(visit);
+        (EpisodeVisit::of(visit, &slice), slice)
     };
     let last = visits.last().unwrap();
     let own = read(last).1;
@@ -201,8 +201,8 @@ fn a_repeated_text_is_measured_against_the_last_signed_note() {
 #[test]
 fn a_word_typed_in_an_unsigned_note_changes_nothing_other_notes_see() {
     let seen = |visit: &Writing| {
-        let visit = visit.note.read_visit().value;
-        EpisodeVisit::of(&visit, &facts::slice(&visit))
+        let visit = &visit.note.read_visit().value;
+        EpisodeVisit::of(visit, &facts::slice(visit))
     };
     let mut unsigned = visit(1, 3, WORDS, false);
     let before = seen(&unsigned);

@@ -270,8 +270,8 @@ impl Tablet {
 pub(crate) fn keys_of(note: &NoteDocument) -> Keys {
     match note.kind() {
         Kind::Visit => {
-            let visit = note.read_visit().value;
-            let slice = facts::slice(&visit);
+            let visit = &note.read_visit().value;
+            let slice = facts::slice(visit);
             Keys {
                 patient: visit.patient,
                 episode: visit.episode,

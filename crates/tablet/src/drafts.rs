@@ -274,13 +274,13 @@ fn is_over(phrase: &Phrase, now: Timestamp) -> bool {
 fn open_text(note: &NoteDocument, field: &str) -> Result<String, CommandError> {
     let found = match note.kind() {
         Kind::Visit => {
-            let mut visit = note.read_visit().value;
+            let visit = &note.read_visit().value;
             if !visit.signatures.is_empty() {
                 return Err(CommandError::Signed("splice_text"));
             }
-            visit.text.remove(field)
+            visit.text.get(field)
         }
-        Kind::Episode => note.read_episode().value.text.remove(field),
+        Kind::Episode => note.read_episode().value.text.get(field),
     };
-    found.ok_or(CommandError::NotFound("text"))
+    found.cloned().ok_or(CommandError::NotFound("text"))
 }

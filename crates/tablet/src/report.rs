@@ -174,9 +174,9 @@ impl Tablet {
         }
         self.load(reader, document)?;
         let Some(loaded) = self.shelf.get(document) else { return Ok(None) };
-        let visit = loaded.note.read_visit().value;
-        let slice = facts::slice(&visit);
-        let seen = (slice.clone(), EpisodeVisit::of(&visit, &slice));
+        let visit = &loaded.note.read_visit().value;
+        let slice = facts::slice(visit);
+        let seen = (slice.clone(), EpisodeVisit::of(visit, &slice));
         if self.slices.len() >= SLICES_MAX {
             self.slices.pop_first();
         }
@@ -191,7 +191,7 @@ impl Tablet {
         slice: &DaySlice,
     ) -> Result<Option<Course>, TabletError> {
         self.load(reader, document)?;
-        let note = self.shelf.get(document).map(|loaded| loaded.note.read_visit().value);
+        let note = self.shelf.get(document).map(|loaded| &loaded.note.read_visit().value);
         let Some(id) = note.and_then(|visit| visit.episode) else { return Ok(None) };
         let is_episode = self.state.documents.get(&id).is_some_and(|record| record.kind == Kind::Episode);
         if !is_episode {
@@ -200,7 +200,7 @@ impl Tablet {
         self.load(reader, id)?;
         let Some(loaded) = self.shelf.get(id) else { return Ok(None) };
         let heads = loaded.note.heads();
-        let episode = loaded.note.read_episode().value;
+        let episode = loaded.note.read_episode().value.clone();
         let visits = self.state.documents.iter().filter(|(_, record)| record.keys.episode == Some(id));
         let mut visits: BTreeSet<DocumentId> = visits.map(|(document, _)| *document).collect();
         visits.insert(document);

@@ -71,13 +71,13 @@ impl Tablet {
         let mut contested: Vec<Dispute> = contested;
         let (mut problems, concurrent) = match loaded.note.kind() {
             Kind::Visit => {
-                let reading = loaded.note.read_visit();
+                let reading = loaded.note.read_visit().clone();
                 contested.extend(disputes(&reading.value));
                 visit = Some(reading.value);
                 (reading.problems, reading.concurrent)
             }
             Kind::Episode => {
-                let reading = loaded.note.read_episode();
+                let reading = loaded.note.read_episode().clone();
                 episode = Some(reading.value);
                 (reading.problems, reading.concurrent)
             }
@@ -117,8 +117,8 @@ impl Tablet {
             .map(|phrase| {
                 let note = self.note_at(document, &phrase.base).ok();
                 let text = note.and_then(|note| match note.kind() {
-                    Kind::Visit => note.read_visit().value.text.remove(&phrase.field),
-                    Kind::Episode => note.read_episode().value.text.remove(&phrase.field),
+                    Kind::Visit => note.read_visit().value.text.get(&phrase.field).cloned(),
+                    Kind::Episode => note.read_episode().value.text.get(&phrase.field).cloned(),
                 });
                 DraftView {
                     person: phrase.person,

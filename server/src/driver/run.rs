@@ -16,6 +16,7 @@ use super::desk::{Desk, Ended, Event, Pending};
 use super::gauges::Gauges;
 use super::lines::Lines;
 use super::outbox::{Goodbye, Outbox, Pool};
+use super::resting::Resting;
 use crate::edge::{OsEntropy, now};
 use crate::faults::{Faults, KillPoint};
 use crate::judge::Judge;
@@ -52,6 +53,7 @@ pub(super) struct State {
     in_flight: bool,
     /// Since when a case is being judged.
     judging: Option<Instant>,
+    resting: Resting,
     more_work: bool,
 }
 
@@ -84,6 +86,7 @@ impl State {
             pending: BTreeMap::new(),
             in_flight: false,
             judging: None,
+            resting: Resting::default(),
             more_work: true,
         }
     }
@@ -114,7 +117,7 @@ pub(super) fn run(
         match woken {
             Woken::Stop => break,
             Woken::Committed(outcome) => state.committed(outcome),
-            Woken::Judged(judgement) => state.judged(judgement),
+            Woken::Judged(judgement) => state.judged(*judgement),
             Woken::Event(event) => state.take(event),
             Woken::Time => {}
         }
@@ -139,13 +142,11 @@ impl State {
         if self.more_work {
             return Duration::ZERO;
         }
-        match self.hub.poll_timeout() {
-            Some((at, _)) => {
-                let ms = u64::try_from(at.since_ms(now())).unwrap_or(0);
-                Duration::from_millis(ms).min(LONGEST_WAIT)
-            }
-            None => LONGEST_WAIT,
-        }
+        let rested = self.resting.left(Instant::now()).unwrap_or(LONGEST_WAIT);
+        let hub = self.hub.poll_timeout().map_or(LONGEST_WAIT, |(at, _)| {
+            Duration::from_millis(u64::try_from(at.since_ms(now())).unwrap_or(0))
+        });
+        LONGEST_WAIT.min(rested).min(hub)
     }
 
     fn take(&mut self, event: Event) {
@@ -281,9 +282,10 @@ impl State {
             }
             return;
         }
-        if let Some(case) = self.hub.next_case(&self.record) {
+        let at = Instant::now();
+        if let Some(case) = self.hub.next_case(&self.record, &|document| self.resting.rests(document, at)) {
             if self.crew.judge.take(case) {
-                self.judging = Some(Instant::now());
+                self.judging = Some(at);
             } else {
                 self.gauges.latched.store(true, Ordering::Release);
                 self.hub.commit_failed("the thread that judges work has died");
@@ -291,9 +293,10 @@ impl State {
         }
     }
 
-    fn judged(&mut self, judgement: Box<Judgement>) {
-        self.judging = None;
-        self.hub.take_judgement(&mut OsEntropy, &self.record, *judgement);
+    fn judged(&mut self, judgement: Judgement) {
+        let took = self.judging.take().map(|since| since.elapsed()).unwrap_or_default();
+        self.resting.judged(judgement.document(), took, Instant::now());
+        self.hub.take_judgement(&mut OsEntropy, &self.record, judgement);
         self.more_work = true;
     }
 

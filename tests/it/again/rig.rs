@@ -253,7 +253,7 @@ impl House {
     fn server_turn(&mut self) -> bool {
         let Self { hub, store, chance, gate, now, .. } = self;
         let mut moved = false;
-        if let Some(case) = self.judging.then(|| hub.next_case(store)).flatten() {
+        if let Some(case) = self.judging.then(|| hub.next_case(store, &|_| false)).flatten() {
             let judgement = case.judge_by(gate);
             hub.take_judgement(chance, store, judgement);
             moved = true;

@@ -18,7 +18,7 @@ use super::limits::Limits;
 use super::policy::Policy;
 use super::prescan::{self, ChangeSketch};
 use super::refusal::{DoorRefusal, JudgeRefusal};
-use super::settle::{Settled, apply_verified, settle};
+use super::settle::{Settled, Sound, apply_verified, settle};
 use super::structure;
 
 /// A change that has passed the door.
@@ -83,6 +83,7 @@ pub enum Outcome {
 #[derive(Debug)]
 pub struct Judged {
     document: Automerge,
+    saved: Option<Vec<u8>>,
     index: AncestryIndex,
     admitted: Vec<Admitted<Change>>,
     outcomes: Vec<(ChangeHash, Outcome)>,
@@ -92,6 +93,10 @@ impl Judged {
     /// One outcome for each distinct change, in the order they were given.
     pub fn outcomes(&self) -> &[(ChangeHash, Outcome)] {
         &self.outcomes
+    }
+    /// The bytes from which the document was proven to load again; `None` where nothing was admitted.
+    pub fn saved(&self) -> Option<&[u8]> {
+        self.saved.as_deref()
     }
     /// The verified document, its index, and the admitted changes, each after its dependencies.
     pub fn into_document(self) -> (Automerge, AncestryIndex, Vec<Admitted<Change>>) {
@@ -136,8 +141,9 @@ pub fn judge(
         };
         docket.close(place, outcome);
     }
-    let Settled { document, accepted, rejected } =
-        settle(document.clone(), passed, &mut |base, changes| apply_verified(base, changes));
+    let base = Sound { document: document.clone(), saved: None };
+    let Settled { document: Sound { document, saved }, accepted, rejected } =
+        settle(base, passed, &mut |base, changes| apply_verified(base, changes));
     if !rejected.is_empty() {
         grown = index.clone();
         grown.catch_up(&document)?;
@@ -146,7 +152,7 @@ pub fn judge(
         docket.outcomes.insert(hash, reject(refusal));
     }
     let admitted = accepted.into_iter().map(Admitted).collect();
-    Ok(Judged { document, index: grown, admitted, outcomes: docket.into_outcomes(waiting) })
+    Ok(Judged { document, saved, index: grown, admitted, outcomes: docket.into_outcomes(waiting) })
 }
 
 fn reject(refusal: JudgeRefusal) -> Outcome {

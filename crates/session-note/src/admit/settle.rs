@@ -73,22 +73,30 @@ pub(super) fn settle<D, C: Linked>(
     Settled { document: second.document, accepted: first.accepted, rejected: first.rejected }
 }
 
+/// A document, and the bytes that were proven to load again as it.
+pub(super) struct Sound {
+    pub(super) document: Automerge,
+    /// `None` for one that nothing was applied to.
+    pub(super) saved: Option<Vec<u8>>,
+}
+
 /// Applies on a clone and proves the result by saving and loading it.
-pub(super) fn apply_verified(base: &Automerge, changes: &[Change]) -> Result<Automerge, JudgeRefusal> {
+pub(super) fn apply_verified(base: &Sound, changes: &[Change]) -> Result<Sound, JudgeRefusal> {
+    let base = &base.document;
     let apply = || {
         let mut next = base.clone();
         next.apply_changes(changes.to_vec()).ok().map(|()| next)
     };
     let next = catch_unwind(AssertUnwindSafe(apply)).ok().flatten().ok_or(JudgeRefusal::EngineFailed)?;
     let verify = || reloads(base, &next, changes);
-    let sound = catch_unwind(AssertUnwindSafe(verify)).ok().flatten().unwrap_or(false);
-    if sound { Ok(next) } else { Err(JudgeRefusal::NotReloadable) }
+    let saved = catch_unwind(AssertUnwindSafe(verify)).ok().flatten().ok_or(JudgeRefusal::NotReloadable)?;
+    Ok(Sound { document: next, saved: Some(saved) })
 }
 
-/// Whether the document loads again as itself and holds exactly the new changes, byte for byte.
+/// The document's bytes, if it loads again from them as itself and holds exactly the new changes, byte for byte.
 ///
 /// Loading compares the hashes of all changes that it rebuilds, so equal heads prove equal history.
-fn reloads(base: &Automerge, next: &Automerge, changes: &[Change]) -> Option<bool> {
+fn reloads(base: &Automerge, next: &Automerge, changes: &[Change]) -> Option<Vec<u8>> {
     let saved = next.save();
     let loaded = Automerge::load(&saved).ok()?;
     let before = base.get_heads();
@@ -97,7 +105,8 @@ fn reloads(base: &Automerge, next: &Automerge, changes: &[Change]) -> Option<boo
         let new = document.get_changes(&before);
         new.iter().map(Change::raw_bytes).collect::<BTreeSet<_>>() == expected
     };
-    Some(loaded.get_heads() == next.get_heads() && loaded.save() == saved && holds(&loaded) && holds(next))
+    let same = loaded.get_heads() == next.get_heads() && loaded.save() == saved;
+    (same && holds(&loaded) && holds(next)).then_some(saved)
 }
 
 #[cfg(test)]

@@ -95,7 +95,7 @@ struct Seen {
 
 impl Seen {
     fn of(note: &NoteDocument, chance: &mut Chance) -> Self {
-        let visit = note.read_visit().value;
+        let visit = &note.read_visit().value;
         let segments = visit.activities.iter();
         let segments = segments.flat_map(|(id, one)| one.segments.keys().map(|segment| (*id, *segment)));
         let texts: Vec<(String, usize)> = match note.kind() {
@@ -107,7 +107,7 @@ impl Seen {
         Self {
             activities: visit.activities.keys().copied().collect(),
             segments: segments.collect(),
-            disputes: dispute::disputes(&visit),
+            disputes: dispute::disputes(visit),
             text: chance.pick(&texts).cloned().unwrap_or_default(),
         }
     }
