@@ -17,6 +17,7 @@ mod stage;
 mod storm;
 pub mod trace;
 mod wire;
+mod writers;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -140,7 +141,7 @@ fn play(args: &LoadArgs) -> Result<Figures, String> {
     }
     if args.scenario.includes(Scenario::Clinics) {
         let dir = scratch.path().join("clinics");
-        figures.clinics = clinics::play(&program, &dir, &args.notes, &runtime, figures::progress)?;
+        figures.clinics = clinics::play(&program, &dir, &args.notes, figures::progress)?;
         if let Some(path) = &args.plot {
             std::fs::write(path, plot::draw(&figures.clinics))
                 .map_err(|error| format!("{} cannot be written: {error}", path.display()))?;

@@ -4,31 +4,28 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use chart::ids::{ClinicId, DocumentId, PatientId, PersonId};
+use chart::ids::{ClinicId, PatientId, PersonId};
 use chart::time::Date;
 use serde::Serialize;
 use serde_json::{Value, json};
 use session_note::Command;
 use session_note::command::OpenVisit;
-use session_note::schema::Kind;
-use tablet::Edit;
-use tokio::runtime::Runtime;
 
-use super::stage::{PATIENCE, Stage, reach, text};
+use super::stage::{PATIENCE, Stage, text};
+use super::writers::{Edit, Writers};
 use crate::api::SiteRow;
 use crate::demo::line::Line;
-use crate::tablet::driver::{Driver, Reply, Saved, Until};
 
 /// Notes of one patient.
 const NOTES_EACH: usize = 100;
 /// Days over which the notes are spread: a provider's day stays a day.
 const DAYS: usize = 16_000;
-/// Edits asked before their answers are awaited.
-const ASKED: usize = 256;
 /// How many notes are changed while the line is cut.
 const CHANGED: [usize; 4] = [0, 10, 100, 1_000];
 /// How often is looked whether something has come.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// And where nothing is measured.
+const LOOK_SELDOM: Duration = Duration::from_millis(500);
 
 /// What catching up cost.
 #[derive(Clone, Debug, Serialize)]
@@ -81,28 +78,21 @@ pub(super) struct Clinics {
     pub(super) proofs: Vec<Proof>,
 }
 
-struct Pair<'a> {
+struct Pair {
     home: Stage,
     away: Stage,
     line: Line,
     away_id: ClinicId,
-    writer: Driver,
+    writers: Writers,
     author: PersonId,
     patients: Vec<PatientId>,
     filled: usize,
-    _runtime: &'a Runtime,
 }
 
 /// Fills two clinics to each of the sizes in turn and measures there.
-pub(super) fn play(
-    program: &Path,
-    dir: &Path,
-    sizes: &[usize],
-    runtime: &Runtime,
-    says: fn(&str),
-) -> Result<Clinics, String> {
+pub(super) fn play(program: &Path, dir: &Path, sizes: &[usize], says: fn(&str)) -> Result<Clinics, String> {
     crate::datadir::make_private_dir(dir).map_err(text)?;
-    let mut pair = Pair::open(program, dir, runtime)?;
+    let mut pair = Pair::open(program, dir)?;
     let mut clinics = Clinics::default();
     let mut sizes = sizes.to_vec();
     sizes.sort_unstable();
@@ -118,15 +108,10 @@ pub(super) fn play(
             clinics.catching_up.push(one);
         }
     }
-    let Pair { home, away, writer, .. } = pair;
-    writer.close()?;
+    let Pair { home, away, .. } = pair;
     away.stop()?;
     home.stop()?;
     Ok(clinics)
-}
-
-fn visit(number: usize) -> DocumentId {
-    DocumentId::from_bytes((0xa000_0000_u128 + number as u128).to_be_bytes())
 }
 
 /// Looks again and again, less often than a server would notice.
@@ -147,8 +132,8 @@ fn site(stage: &Stage) -> Result<SiteRow, String> {
     serde_json::from_value(row).map_err(text)
 }
 
-impl<'a> Pair<'a> {
-    fn open(program: &Path, dir: &Path, runtime: &'a Runtime) -> Result<Self, String> {
+impl Pair {
+    fn open(program: &Path, dir: &Path) -> Result<Self, String> {
         let (home, away) = (Stage::new(program, &dir.join("home"))?, Stage::new(program, &dir.join("away"))?);
         let line = Line::to(&home.address()?.http(""))?;
         let invited: Value = home.admin()?.post("/v1/admin/sites/invite", &json!({})).map_err(text)?;
@@ -159,19 +144,8 @@ impl<'a> Pair<'a> {
         let away_id = status.get("clinic").and_then(Value::as_str).and_then(|id| id.parse().ok());
         let away_id = away_id.ok_or("the server does not say which clinic it is")?;
         let author = home.enter_person("Therapist", "therapist")?;
-        home.enrol(&dir.join("writer"))?;
-        let writer = home.open(&dir.join("writer"), author, None, None, runtime)?;
-        let pair = Self {
-            home,
-            away,
-            line,
-            away_id,
-            writer,
-            author,
-            patients: Vec::new(),
-            filled: 0,
-            _runtime: runtime,
-        };
+        let writers = Writers::enrol(&home, dir, author)?;
+        let pair = Self { home, away, line, away_id, writers, author, patients: Vec::new(), filled: 0 };
         pair.until_connected()?;
         Ok(pair)
     }
@@ -184,24 +158,9 @@ impl<'a> Pair<'a> {
         Ok(self.away.counters()?.get("imported"))
     }
 
-    fn edit(&self, document: DocumentId, command: Command) -> Reply<((), Option<Saved>)> {
-        let (person, kind) = (self.author, Kind::Visit);
-        self.writer.edit(None, Edit { person, document, kind, seen: None, commands: vec![command] })
-    }
-
-    /// Has edits made and brought to their clinic.
-    fn write(&self, edits: impl Iterator<Item = (DocumentId, Command)>) -> Result<(), String> {
-        let mut waiting = Vec::new();
-        for (document, command) in edits {
-            waiting.push(self.edit(document, command));
-            if waiting.len() >= ASKED {
-                waiting.drain(..).try_for_each(|reply| reply.wait().map(|_| ()).map_err(text))?;
-            }
-        }
-        waiting.drain(..).try_for_each(|reply| reply.wait().map(|_| ()).map_err(text))?;
-        self.writer.connect(None);
-        reach(&self.writer, Until::Idle)?;
-        self.writer.disconnect();
+    /// Has edits made and brought to their clinic, until it has judged them and said what follows.
+    fn write(&mut self, edits: Vec<Edit>) -> Result<(), String> {
+        self.writers.write(&self.home, edits)?;
         self.home.wait_until_quiet()
     }
 
@@ -225,11 +184,16 @@ impl<'a> Pair<'a> {
             let day = first_day + chrono::Days::new((number % DAYS) as u64);
             let patient = self.patients.get(number / NOTES_EACH).copied();
             let facts = [("date".to_owned(), json!(day))].into();
-            (visit(number), Command::OpenVisit(OpenVisit { patient, facts, ..OpenVisit::default() }))
+            (number, Command::OpenVisit(OpenVisit { patient, facts, ..OpenVisit::default() }))
         };
-        self.write((self.filled..notes).map(open))?;
+        let edits = (self.filled..notes).map(open).collect();
+        self.write(edits)?;
         wait_for("the other clinic has every note", || {
-            Ok((self.imported()? >= before + more as u64).then_some(()))
+            let there = self.imported()? >= before + more as u64;
+            if !there {
+                std::thread::sleep(LOOK_SELDOM);
+            }
+            Ok(there.then_some(()))
         })?;
         self.filled = notes;
         self.away.wait_until_quiet()
@@ -259,15 +223,16 @@ impl<'a> Pair<'a> {
         Ok(Proof { notes: self.filled, frames, bytes })
     }
 
-    fn catch_up(&self, changed: usize, round: usize) -> Result<CatchUp, String> {
+    fn catch_up(&mut self, changed: usize, round: usize) -> Result<CatchUp, String> {
         self.line.cut();
         wait_for("the line is seen to be cut", || Ok((!site(&self.away)?.connected).then_some(())))?;
         let stride = (self.filled / changed.max(1)).max(1);
         let says = |number: usize| {
             let value = format!("steadier, round {round} with {} notes", self.filled);
-            (visit(number * stride), Command::SetField { field: "response".to_owned(), value })
+            (number * stride, Command::SetField { field: "response".to_owned(), value })
         };
-        self.write((0..changed).map(says))?;
+        let edits = (0..changed).map(says).collect();
+        self.write(edits)?;
         let (before, imported) = (self.line.carried(), self.imported()?);
         let same_before = site(&self.away)?.same_at;
         let cpu = self.home.cpu_seconds() + self.away.cpu_seconds();

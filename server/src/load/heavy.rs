@@ -26,6 +26,8 @@ const TABLETS: usize = 12;
 const PHASE: Duration = Duration::from_secs(5);
 /// Between an answer and a tablet's next edit.
 const PAUSE: Duration = Duration::from_millis(40);
+/// Between two looks whether the heavy work is judged: seldom, for a look is work too.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Changes of each heavy note.
 const HEAVY_CHANGES: usize = 3_000;
 /// Heavy notes for one phase.
@@ -73,11 +75,13 @@ pub(super) fn play(program: &Path, dir: &Path, repeat: usize) -> Result<Vec<Besi
         let notes: Result<Vec<(DocumentId, Made)>, String> =
             (0..HEAVY_NOTES).map(|_| make(person, device)).collect();
         let notes = notes?;
-        let pens: Result<Vec<Pen>, String> =
-            (0..TABLETS).map(|number| Pen::begin(connect(number)?)).collect();
-        let (mut pens, mut heavy) = (pens?, connect(TABLETS)?);
-        let alone = phase(stage.admin()?, &mut pens, None)?.0;
+        // Each phase begins notes of its own, for what an edit costs grows with its note.
+        let pens = || (0..TABLETS).map(|number| Pen::begin(connect(number)?)).collect::<Result<Vec<_>, _>>();
+        let alone = phase(stage.admin()?, &mut pens()?, None)?.0;
+        stage.wait_until_quiet()?;
+        let (mut pens, mut heavy) = (pens()?, connect(TABLETS)?);
         let (beside, heavy_changes) = phase(stage.admin()?, &mut pens, Some((&mut heavy, notes)))?;
+        drop(pens);
         stage.wait_until_quiet()?;
         measured.push(Beside {
             edits_alone: alone.len(),
@@ -107,7 +111,7 @@ fn phase(
             scope.spawn(move || {
                 let taken = send_all(wire, notes, until).and_then(|taken| {
                     while Instant::now() < until && unjudged(&admin)? > TABLETS as u64 {
-                        std::thread::sleep(PAUSE);
+                        std::thread::sleep(LOOK_EVERY);
                     }
                     Ok(taken)
                 });
