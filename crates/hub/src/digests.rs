@@ -189,7 +189,7 @@ impl Hub {
     }
 
     /// How many notes of this clinic's feed for another lie behind a place. What came from that clinic itself
-    /// does not count: it has that.
+    /// does not count: it has that, unless its record was put back.
     fn notes_after(
         &self,
         reader: &dyn StoreReader,
@@ -197,7 +197,9 @@ impl Hub {
         after: u64,
     ) -> Result<u64, RecordError> {
         let mut behind = Behind { after, through: after, notes: BTreeSet::new() };
-        self.count_behind(reader, clinic, &mut behind)?;
+        let place = self.lines.followed.get(&clinic).and_then(|followed| followed.place);
+        let has_its_own = place.is_some_and(|place| place.cursor.epoch <= 1);
+        self.count_behind(reader, clinic, has_its_own, &mut behind)?;
         Ok(behind.notes.len() as u64)
     }
 
@@ -211,7 +213,7 @@ impl Hub {
         if behind.after != told {
             behind = Behind { after: told, through: told, notes: BTreeSet::new() };
         }
-        self.count_behind(reader, clinic, &mut behind).ok()?;
+        self.count_behind(reader, clinic, true, &mut behind).ok()?;
         let notes = behind.notes.len() as u64;
         self.lines.converging.get_mut(&clinic)?.behind = behind;
         Some(notes)
@@ -221,6 +223,7 @@ impl Hub {
         &self,
         reader: &dyn StoreReader,
         clinic: ClinicId,
+        has_its_own: bool,
         behind: &mut Behind,
     ) -> Result<(), RecordError> {
         let name = keys::scope(&self.record.vault, Scope::Site(clinic));
@@ -229,7 +232,7 @@ impl Hub {
             let Some(opened) = self.record.open(reader, seq)? else { continue };
             let its_own = matches!(&opened.head, Some(Head::Verdict(verdict))
                 if verdict.origin.is_some_and(|origin| *origin.clinic == *clinic.as_bytes()));
-            behind.notes.extend(opened.document.filter(|_| !its_own));
+            behind.notes.extend(opened.document.filter(|_| !(its_own && has_its_own)));
         }
         Ok(())
     }

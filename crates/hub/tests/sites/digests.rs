@@ -136,3 +136,20 @@ fn a_change_that_was_passed_over_is_found_fetched_and_said() {
         assert!(status.same_at.is_some());
     }
 }
+
+#[test]
+fn a_clinic_that_was_put_back_is_behind_by_its_own_work_and_does_not_differ() {
+    let (mut group, mut tablet) = pair();
+    tablet.does(&mut group, &open_visit(0));
+    pass(&mut group, 120_000);
+    let copy = group.sites[0].store.clone();
+    tablet.does(&mut group, &start(1, "97112", "09:00"));
+    group.restart(0, &mut BTreeSet::new(), Some(copy));
+    group.connect(0, 1);
+    check_equal(&mut group);
+    pass(&mut group, 120_000);
+    for site in &mut group.sites {
+        assert_eq!(site.hub.metrics().digests_different, 0);
+        assert!(site.status().same_at.is_some());
+    }
+}
